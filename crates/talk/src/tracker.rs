@@ -1,0 +1,417 @@
+//! A conversation: its events and the state that replaying them gives.
+//!
+//! Source: `spec: dialogue.md §1`. A tracker never forgets an event; `rewind` and `undo` change
+//! the state by replaying what remains, not by deleting.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::domain::{Domain, Slot};
+use crate::event::{ActionExecuted, BotUtterance, Event, EventKind, UserMessage};
+use crate::message::Parse;
+use crate::time::Timestamp;
+
+/// The loop (form) that has the floor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActiveLoop {
+    /// Its name.
+    pub name: String,
+    /// The form will not validate its next input.
+    pub is_interrupted: bool,
+    /// Its last execution was rejected.
+    pub rejected: bool,
+    /// What the user said when it was activated.
+    pub trigger_message: Option<Arc<Event>>,
+}
+
+/// One conversation.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    /// The conversation's id.
+    pub sender_id: String,
+    slots: Arc<[Slot]>,
+    events: Vec<Arc<Event>>,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    values: Vec<Value>,
+    latest_message: Option<Arc<Event>>,
+    /// Entities and featurization added to the latest message by later events.
+    latest_parse: Option<Arc<Parse>>,
+    use_text_for_featurization: Option<bool>,
+    latest_action: Option<ActionExecuted>,
+    latest_bot_utterance: Option<Arc<Event>>,
+    active_loop: Option<ActiveLoop>,
+    followup_action: Option<String>,
+    paused: bool,
+}
+
+impl State {
+    fn initial(slots: &[Slot]) -> Self {
+        Self {
+            values: slots.iter().map(|slot| slot.initial_value.clone()).collect(),
+            latest_message: None,
+            latest_parse: None,
+            use_text_for_featurization: None,
+            latest_action: None,
+            latest_bot_utterance: None,
+            active_loop: None,
+            followup_action: Some("action_listen".to_owned()),
+            paused: false,
+        }
+    }
+
+    fn is_listening(&self) -> bool {
+        self.latest_action.as_ref().is_some_and(|action| action.name.as_deref() == Some("action_listen"))
+    }
+}
+
+impl Tracker {
+    /// An empty conversation over the domain's slots.
+    pub fn new(sender_id: impl Into<String>, slots: Arc<[Slot]>) -> Self {
+        let state = State::initial(&slots);
+        Self { sender_id: sender_id.into(), slots, events: Vec::new(), state }
+    }
+
+    /// An empty conversation over the slots of `domain`; share the slice with [`Tracker::new`]
+    /// when many trackers are made.
+    pub fn for_domain(sender_id: impl Into<String>, domain: &Domain) -> Self {
+        Self::new(sender_id, domain.slots.clone().into())
+    }
+
+    /// Appends an event and changes the state accordingly.
+    pub fn update(&mut self, event: Event) {
+        self.update_shared(Arc::new(event));
+    }
+
+    /// Appends an event that is held elsewhere too.
+    pub fn update_shared(&mut self, event: Arc<Event>) {
+        self.events.push(Arc::clone(&event));
+        match event.kind {
+            EventKind::Rewind | EventKind::Undo => self.replay(),
+            _ => apply(&mut self.state, &self.slots, &event),
+        }
+    }
+
+    /// Gives the conversation another domain's slots, by replaying all events over them.
+    pub fn with_slots(mut self, slots: Arc<[Slot]>) -> Self {
+        self.slots = slots;
+        self.replay();
+        self
+    }
+
+    fn replay(&mut self) {
+        let mut state = State::initial(&self.slots);
+        for event in applied(&self.events) {
+            apply(&mut state, &self.slots, event);
+        }
+        // A rewound or undone conversation does not forget pausing or a restart's follow-up by itself:
+        // those are part of the applied events and have just been replayed.
+        self.state = state;
+    }
+
+    /// All events, oldest first.
+    pub fn events(&self) -> &[Arc<Event>] {
+        &self.events
+    }
+
+    /// The slots this conversation has, in domain order.
+    pub fn slots(&self) -> &Arc<[Slot]> {
+        &self.slots
+    }
+
+    /// Slot values in domain order.
+    pub fn slot_values(&self) -> impl Iterator<Item = (&Slot, &Value)> {
+        self.slots.iter().zip(&self.state.values)
+    }
+
+    /// The value of a slot; `None` when the domain has no such slot.
+    pub fn slot_value(&self, name: &str) -> Option<&Value> {
+        let idx = self.slots.iter().position(|slot| slot.name == name)?;
+        Some(&self.state.values[idx])
+    }
+
+    /// The event of the user's latest message.
+    pub fn latest_message_event(&self) -> Option<&Arc<Event>> {
+        self.state.latest_message.as_ref()
+    }
+
+    /// The user's latest message.
+    pub fn latest_message(&self) -> Option<&UserMessage> {
+        match self.state.latest_message.as_deref() {
+            Some(Event { kind: EventKind::User(message), .. }) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// What was understood of the latest message, entities added by policies included.
+    pub fn latest_parse(&self) -> Option<&Parse> {
+        self.state.latest_parse.as_deref().or_else(|| self.latest_message().map(|message| &message.parse))
+    }
+
+    /// Whether policies read the latest message by text (`Some(true)`), intent, or both (`None`).
+    pub fn use_text_for_featurization(&self) -> Option<bool> {
+        self.state.use_text_for_featurization
+    }
+
+    /// The action that ran last.
+    pub fn latest_action(&self) -> Option<&ActionExecuted> {
+        self.state.latest_action.as_ref()
+    }
+
+    /// The name of the action that ran last.
+    pub fn latest_action_name(&self) -> Option<&str> {
+        self.state.latest_action.as_ref().and_then(|action| action.name.as_deref())
+    }
+
+    /// What the bot said last.
+    pub fn latest_bot_utterance(&self) -> Option<&BotUtterance> {
+        match self.state.latest_bot_utterance.as_deref() {
+            Some(Event { kind: EventKind::Bot(utterance), .. }) => Some(utterance),
+            _ => None,
+        }
+    }
+
+    /// The loop that has the floor.
+    pub fn active_loop(&self) -> Option<&ActiveLoop> {
+        self.state.active_loop.as_ref()
+    }
+
+    /// The name of the loop that has the floor.
+    pub fn active_loop_name(&self) -> Option<&str> {
+        self.state.active_loop.as_ref().map(|active| active.name.as_str())
+    }
+
+    /// The action that must come next.
+    pub fn followup_action(&self) -> Option<&str> {
+        self.state.followup_action.as_deref()
+    }
+
+    /// The bot is silenced.
+    pub fn is_paused(&self) -> bool {
+        self.state.paused
+    }
+
+    /// The channel of the latest user message that names one.
+    pub fn latest_input_channel(&self) -> Option<&str> {
+        self.events.iter().rev().find_map(|event| match &event.kind {
+            EventKind::User(message) => message.input_channel.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// The time of the last event.
+    pub fn latest_event_time(&self) -> Option<Timestamp> {
+        self.events.last().map(|event| event.timestamp)
+    }
+
+    /// The events that remain after restarts, rewinds, undos, with loops folded into one turn
+    /// (`spec: dialogue.md §1.3`).
+    pub fn applied_events(&self) -> Vec<&Arc<Event>> {
+        applied_with_loops(&self.events)
+    }
+
+    /// The events after the last restart, as action servers get them.
+    pub fn events_after_restart(&self) -> &[Arc<Event>] {
+        let last = self.events.iter().rposition(|event| matches!(event.kind, EventKind::Restart));
+        &self.events[last.map_or(0, |idx| idx + 1)..]
+    }
+}
+
+fn apply(state: &mut State, slots: &[Slot], event: &Arc<Event>) {
+    match &event.kind {
+        EventKind::User(_) => {
+            state.latest_message = Some(Arc::clone(event));
+            state.latest_parse = None;
+            state.use_text_for_featurization = None;
+            state.followup_action = None;
+        }
+        EventKind::Bot(_) => state.latest_bot_utterance = Some(Arc::clone(event)),
+        EventKind::Action(action) => {
+            if let Some(active) = &mut state.active_loop {
+                active.is_interrupted = false;
+                if action.name.as_deref() == Some(active.name.as_str()) {
+                    active.rejected = false;
+                }
+            }
+            state.latest_action = Some(action.clone());
+            state.followup_action = None;
+        }
+        EventKind::Slot { name, value } => {
+            if let Some(idx) = slots.iter().position(|slot| slot.name == *name) {
+                state.values[idx] = slots[idx].coerce(value.clone());
+            }
+        }
+        EventKind::Entities { entities } if state.is_listening() => add_entities(state, entities),
+        EventKind::UserFeaturization { use_text } if state.is_listening() => {
+            state.use_text_for_featurization = *use_text;
+        }
+        EventKind::Restart => {
+            *state = State::initial(slots);
+            state.followup_action = Some("action_session_start".to_owned());
+        }
+        EventKind::SessionStarted => {
+            *state = State::initial(slots);
+            state.followup_action = None;
+        }
+        EventKind::ResetSlots => {
+            state.values = slots.iter().map(|slot| slot.initial_value.clone()).collect();
+        }
+        EventKind::Followup { name } => state.followup_action = name.clone(),
+        EventKind::Pause => state.paused = true,
+        EventKind::Resume => state.paused = false,
+        EventKind::ActiveLoop { name } => {
+            state.active_loop = name.as_ref().map(|name| ActiveLoop {
+                name: name.clone(),
+                is_interrupted: false,
+                rejected: false,
+                trigger_message: state.latest_message.clone(),
+            });
+        }
+        EventKind::LoopInterrupted { is_interrupted } => {
+            if let Some(active) = &mut state.active_loop {
+                active.is_interrupted = *is_interrupted;
+            }
+        }
+        EventKind::ActionExecutionRejected { name, .. } => {
+            if let Some(active) = &mut state.active_loop
+                && active.name == *name
+            {
+                active.rejected = true;
+            }
+        }
+        EventKind::Entities { .. }
+        | EventKind::UserFeaturization { .. }
+        | EventKind::Rewind
+        | EventKind::Undo
+        | EventKind::Reminder(_)
+        | EventKind::CancelReminder { .. }
+        | EventKind::Export { .. }
+        | EventKind::Agent { .. } => {}
+    }
+}
+
+fn add_entities(state: &mut State, entities: &[crate::message::Entity]) {
+    let Some(Event { kind: EventKind::User(message), .. }) = state.latest_message.as_deref() else {
+        return;
+    };
+    let mut parse = state.latest_parse.as_deref().unwrap_or(&message.parse).clone();
+    for entity in entities {
+        if !parse.entities.contains(entity) {
+            parse.entities.push(entity.clone());
+        }
+    }
+    state.latest_parse = Some(Arc::new(parse));
+}
+
+/// Events left after restarts, session starts, rewinds and undos.
+fn applied(events: &[Arc<Event>]) -> Vec<&Arc<Event>> {
+    let mut kept: Vec<&Arc<Event>> = Vec::with_capacity(events.len());
+    for event in events {
+        match event.kind {
+            EventKind::Restart | EventKind::SessionStarted => {
+                kept.clear();
+                kept.push(event);
+            }
+            EventKind::Undo => undo_to_last(&mut kept, is_action),
+            EventKind::Rewind => {
+                undo_to_last(&mut kept, is_user);
+                undo_to_last(&mut kept, is_action);
+            }
+            _ => kept.push(event),
+        }
+    }
+    kept
+}
+
+fn is_action(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Action(_))
+}
+
+fn is_user(event: &Event) -> bool {
+    matches!(event.kind, EventKind::User(_))
+}
+
+fn undo_to_last(kept: &mut Vec<&Arc<Event>>, matches: fn(&Event) -> bool) {
+    while let Some(event) = kept.pop() {
+        if matches(event) {
+            break;
+        }
+    }
+}
+
+fn action_name(event: &Event) -> Option<&str> {
+    match &event.kind {
+        EventKind::Action(action) => action.name.as_deref(),
+        _ => None,
+    }
+}
+
+fn applied_with_loops(events: &[Arc<Event>]) -> Vec<&Arc<Event>> {
+    let loop_names: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::ActiveLoop { name: Some(name) } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let mut kept: Vec<&Arc<Event>> = Vec::with_capacity(events.len());
+    for event in events {
+        match &event.kind {
+            EventKind::Restart | EventKind::SessionStarted => kept.clear(),
+            EventKind::Undo => undo_to_last(&mut kept, is_action),
+            EventKind::Rewind => {
+                undo_to_last(&mut kept, is_user);
+                undo_to_last(&mut kept, is_action);
+            }
+            EventKind::Action(action) => match action.name.as_deref() {
+                Some(name) if loop_names.contains(&name) && !opens_loop(&kept, name) => {
+                    fold_loop(&mut kept, name)
+                }
+                _ => kept.push(event),
+            },
+            _ => kept.push(event),
+        }
+    }
+    kept
+}
+
+/// First execution of the loop action, or part of an unhappy path.
+fn opens_loop(kept: &[&Arc<Event>], loop_name: &str) -> bool {
+    let mut next_action: Option<&str> = None;
+    for event in kept.iter().rev() {
+        match &event.kind {
+            EventKind::ActiveLoop { name: None } => return true,
+            EventKind::ActionExecutionRejected { name, .. } if name == loop_name => return true,
+            EventKind::User(_) if next_action.is_some_and(|next| next != loop_name) => return true,
+            EventKind::Action(action) => {
+                if action.name.as_deref() == Some(loop_name) {
+                    return false;
+                }
+                next_action = action.name.as_deref();
+            }
+            _ => {}
+        }
+    }
+    true
+}
+
+/// Goes back to the loop's previous execution: the turns in between disappear, slots stay.
+fn fold_loop(kept: &mut Vec<&Arc<Event>>, loop_name: &str) {
+    let Some(start) = kept.iter().rposition(|event| action_name(event) == Some(loop_name)) else {
+        return;
+    };
+    let mut idx = 0;
+    kept.retain(|event| {
+        let position = idx;
+        idx += 1;
+        position <= start
+            || !matches!(
+                event.kind,
+                EventKind::Action(_) | EventKind::User(_) | EventKind::UserFeaturization { .. }
+            )
+    });
+}
