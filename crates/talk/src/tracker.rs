@@ -295,10 +295,12 @@ fn apply(state: &mut State, slots: &[Slot], event: &Arc<Event>) {
 }
 
 fn add_entities(state: &mut State, entities: &[crate::message::Entity]) {
-    let Some(Event { kind: EventKind::User(message), .. }) = state.latest_message.as_deref() else {
-        return;
+    // Before the first message they are kept as if an empty one had come.
+    let mut parse = match (state.latest_parse.as_deref(), state.latest_message.as_deref()) {
+        (Some(parse), _) => parse.clone(),
+        (None, Some(Event { kind: EventKind::User(message), .. })) => message.parse.clone(),
+        _ => Parse::default(),
     };
-    let mut parse = state.latest_parse.as_deref().unwrap_or(&message.parse).clone();
     for entity in entities {
         if !parse.entities.contains(entity) {
             parse.entities.push(entity.clone());
