@@ -1,0 +1,476 @@
+//! The words and flags of the command line: Rasa's, with our own beside them.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Trains, gates, versions, serves and watches chatbots and predictive models.
+#[derive(Debug, Parser)]
+#[command(name = "intendant", version, disable_version_flag = true, max_term_width = 100)]
+pub struct Cli {
+    /// Print the versions of the product and of what it is compatible with.
+    #[arg(long)]
+    pub version: bool,
+    #[command(flatten)]
+    pub logging: Logging,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Args)]
+pub struct Logging {
+    /// Log what happens (-v), or everything (-vv).
+    #[arg(short = 'v', long = "verbose", action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Log everything.
+    #[arg(long, global = true)]
+    pub debug: bool,
+    /// Log only warnings and errors.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// Accepted for compatibility; Python logging configurations are not read.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub logging_config_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Creates a new project with example data, a domain and a configuration.
+    Init(InitArgs),
+    /// Trains a model from the project's data, stories and rules.
+    Train(TrainArgs),
+    /// Serves a trained model: Rasa's HTTP API and channels.
+    Run(RunArgs),
+    /// Trains if the project changed, serves it and shows a page to talk to it.
+    Up(UpArgs),
+    /// Talks to a trained model on the command line.
+    Shell(ShellArgs),
+    /// Measures a model on test stories and test data.
+    Test(TestArgs),
+    /// Checks and transforms the project's data.
+    Data(DataArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Ask nothing: create the project and train it.
+    #[arg(long)]
+    pub no_prompt: bool,
+    /// Where to create the project.
+    #[arg(long, value_name = "DIR")]
+    pub init_dir: Option<PathBuf>,
+}
+
+/// Where a project's files are.
+#[derive(Debug, Clone, Args)]
+pub struct ProjectArgs {
+    /// Files or folders with training data.
+    #[arg(long, num_args = 1.., default_values_os_t = [PathBuf::from("data")], value_name = "PATH")]
+    pub data: Vec<PathBuf>,
+    /// The configuration file.
+    #[arg(short, long, default_value = "config.yml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// The domain: a file or a folder.
+    #[arg(short, long, num_args = 1.., default_values_os_t = [PathBuf::from("domain.yml")], value_name = "PATH")]
+    pub domain: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct TrainArgs {
+    #[command(subcommand)]
+    pub part: Option<TrainPart>,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    #[command(flatten)]
+    pub output: TrainOutput,
+    /// Say what would be trained, and train nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not check the project before training.
+    #[arg(long)]
+    pub skip_validation: bool,
+    /// Let warnings of the check stop the training.
+    #[arg(long)]
+    pub fail_on_validation_warnings: bool,
+    /// History length of the check for contradicting stories.
+    #[arg(long, value_name = "N")]
+    pub validation_max_history: Option<usize>,
+    #[command(flatten)]
+    pub core: CoreTraining,
+    /// Train even if nothing changed.
+    #[arg(long)]
+    pub force: bool,
+    /// Accepted for compatibility; training reads no endpoints.
+    #[arg(long, value_name = "FILE")]
+    pub endpoints: Option<PathBuf>,
+}
+
+/// Where a trained model goes and how it is trained.
+#[derive(Debug, Clone, Args)]
+pub struct TrainOutput {
+    /// Folder for the trained model.
+    #[arg(long, default_value = "models", value_name = "DIR")]
+    pub out: PathBuf,
+    /// Name of the model's file, without `.tar.gz`.
+    #[arg(long, value_name = "NAME")]
+    pub fixed_model_name: Option<String>,
+    /// Threads used for training; all cores unless given.
+    #[arg(long, value_name = "N")]
+    pub num_threads: Option<usize>,
+    /// Accepted for compatibility; the archive never holds the training data.
+    #[arg(long)]
+    pub persist_nlu_data: bool,
+    /// Accepted for compatibility; training is from scratch, in seconds.
+    #[arg(long, num_args = 0..=1, value_name = "MODEL")]
+    pub finetune: Option<Option<PathBuf>>,
+    /// Accepted for compatibility, see --finetune.
+    #[arg(long, value_name = "FRACTION")]
+    pub epoch_fraction: Option<f64>,
+}
+
+/// How stories are turned into training conversations.
+#[derive(Debug, Clone, Args)]
+pub struct CoreTraining {
+    /// How many conversations to glue together from stories; 0 for none.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub augmentation: usize,
+    /// Accepted for compatibility; no plots are written.
+    #[arg(long)]
+    pub debug_plots: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TrainPart {
+    /// Trains language understanding only.
+    Nlu {
+        /// Files or folders with training data.
+        #[arg(short = 'u', long = "nlu", num_args = 1.., default_values_os_t = [PathBuf::from("data")], value_name = "PATH")]
+        nlu: Vec<PathBuf>,
+        /// The configuration file.
+        #[arg(short, long, default_value = "config.yml", value_name = "FILE")]
+        config: PathBuf,
+        /// The domain, if the model shall know it.
+        #[arg(short, long, num_args = 1.., value_name = "PATH")]
+        domain: Vec<PathBuf>,
+        #[command(flatten)]
+        output: TrainOutput,
+    },
+    /// Trains dialogue only.
+    Core {
+        /// Files or folders with stories and rules.
+        #[arg(short = 's', long = "stories", num_args = 1.., default_values_os_t = [PathBuf::from("data")], value_name = "PATH")]
+        stories: Vec<PathBuf>,
+        /// The configuration file.
+        #[arg(short, long, default_value = "config.yml", value_name = "FILE")]
+        config: PathBuf,
+        /// The domain: a file or a folder.
+        #[arg(short, long, num_args = 1.., default_values_os_t = [PathBuf::from("domain.yml")], value_name = "PATH")]
+        domain: Vec<PathBuf>,
+        #[command(flatten)]
+        output: TrainOutput,
+        #[command(flatten)]
+        core: CoreTraining,
+        /// Train even if nothing changed.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Which model and which outside services.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// A model's file, or a folder of models of which the newest is taken.
+    #[arg(short, long, default_value = "models", value_name = "PATH")]
+    pub model: PathBuf,
+    /// The same as --model.
+    #[arg(value_name = "MODEL")]
+    pub model_as_positional: Option<PathBuf>,
+    /// The file that names action server, tracker store, broker and the like.
+    #[arg(long, value_name = "FILE")]
+    pub endpoints: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// The model's path, however it was given.
+    pub fn path(&self) -> PathBuf {
+        self.model_as_positional.clone().unwrap_or_else(|| self.model.clone())
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Address to listen on.
+    #[arg(short, long, default_value = "0.0.0.0", value_name = "ADDRESS")]
+    pub interface: String,
+    /// Port to listen on.
+    #[arg(short, long, default_value_t = 5005)]
+    pub port: u16,
+    /// Token that API clients must send as `?token=`.
+    #[arg(short = 't', long)]
+    pub auth_token: Option<String>,
+    /// Origins that browsers may call from; `*` for any.
+    #[arg(long, num_args = 0.., value_name = "ORIGIN")]
+    pub cors: Option<Vec<String>>,
+    /// Serve the HTTP API beside the channels.
+    #[arg(long)]
+    pub enable_api: bool,
+    /// Seconds a request may take.
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    pub response_timeout: u64,
+    /// Seconds a request to another server may take.
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    pub request_timeout: u64,
+    /// Storage that models are fetched from (not in this version).
+    #[arg(long, value_name = "NAME")]
+    pub remote_storage: Option<String>,
+    /// Certificate chain for TLS, PEM.
+    #[arg(long, value_name = "FILE")]
+    pub ssl_certificate: Option<PathBuf>,
+    /// Private key for TLS, PEM.
+    #[arg(long, value_name = "FILE")]
+    pub ssl_keyfile: Option<PathBuf>,
+    /// Certificates of the authority that clients are checked against, PEM.
+    #[arg(long, value_name = "FILE")]
+    pub ssl_ca_file: Option<PathBuf>,
+    /// Password of the private key.
+    #[arg(long, value_name = "PASSWORD")]
+    pub ssl_password: Option<String>,
+    /// The file that names the channels.
+    #[arg(long, value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+    /// The only channel to serve.
+    #[arg(long, value_name = "CHANNEL")]
+    pub connector: Option<String>,
+    /// Key that JSON Web Tokens are checked with (the public key for asymmetric methods).
+    #[arg(long, value_name = "KEY")]
+    pub jwt_secret: Option<String>,
+    /// Method of JSON Web Tokens.
+    #[arg(long, default_value = "HS256", value_name = "METHOD")]
+    pub jwt_method: String,
+    /// Accepted for compatibility; this server signs no tokens.
+    #[arg(long, value_name = "KEY")]
+    pub jwt_private_key: Option<String>,
+    #[command(flatten)]
+    pub log: LogTargets,
+}
+
+/// Where logs go besides the terminal.
+#[derive(Debug, Clone, Args)]
+pub struct LogTargets {
+    /// Append logs to this file.
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// Send logs to syslog as well.
+    #[arg(long)]
+    pub use_syslog: bool,
+    /// Host of the syslog server.
+    #[arg(long, default_value = "localhost", value_name = "HOST")]
+    pub syslog_address: String,
+    /// Port of the syslog server.
+    #[arg(long, default_value_t = 514, value_name = "PORT")]
+    pub syslog_port: u16,
+    /// Protocol of the syslog server.
+    #[arg(long, default_value = "UDP", value_name = "UDP|TCP")]
+    pub syslog_protocol: String,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(subcommand)]
+    pub part: Option<RunPart>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunPart {
+    /// Starts the project's Python action server with `rasa-sdk`.
+    Actions {
+        /// Port of the action server.
+        #[arg(short, long, default_value_t = 5055)]
+        port: u16,
+        /// Origins that browsers may call from.
+        #[arg(long, num_args = 0.., value_name = "ORIGIN")]
+        cors: Option<Vec<String>>,
+        /// The module or package with the actions.
+        #[arg(long, default_value = "actions", value_name = "MODULE")]
+        actions: String,
+        /// Private key for TLS.
+        #[arg(long, value_name = "FILE")]
+        ssl_keyfile: Option<PathBuf>,
+        /// Certificate chain for TLS.
+        #[arg(long, value_name = "FILE")]
+        ssl_certificate: Option<PathBuf>,
+        /// Password of the private key.
+        #[arg(long, value_name = "PASSWORD")]
+        ssl_password: Option<String>,
+        /// Start again when the actions change.
+        #[arg(long)]
+        auto_reload: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// The project's folder.
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Address to listen on.
+    #[arg(short, long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub interface: String,
+    /// Port to listen on.
+    #[arg(short, long, default_value_t = 5005)]
+    pub port: u16,
+}
+
+#[derive(Debug, Args)]
+pub struct ShellArgs {
+    #[command(subcommand)]
+    pub part: Option<ShellPart>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The conversation's id; a new one unless given.
+    #[arg(long, value_name = "ID")]
+    pub conversation_id: Option<String>,
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ShellPart {
+    /// Shows what is understood of each message.
+    Nlu {
+        /// A model's file, or a folder of models of which the newest is taken.
+        #[arg(short, long, default_value = "models", value_name = "PATH")]
+        model: PathBuf,
+    },
+}
+
+/// What and how to test.
+#[derive(Debug, Clone, Args)]
+pub struct TestOptions {
+    /// A model's file, or a folder of models of which the newest is taken.
+    #[arg(short, long, default_value = "models", value_name = "PATH")]
+    pub model: PathBuf,
+    /// Folder for the reports.
+    #[arg(long, default_value = "results", value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write successful predictions too.
+    #[arg(long)]
+    pub successes: bool,
+    /// Do not write wrong predictions.
+    #[arg(long)]
+    pub no_errors: bool,
+    /// Do not write stories with warnings.
+    #[arg(long)]
+    pub no_warnings: bool,
+    /// Draw no confusion matrix and no histogram.
+    #[arg(long)]
+    pub no_plot: bool,
+}
+
+/// Test stories.
+#[derive(Debug, Clone, Args)]
+pub struct CoreTestOptions {
+    /// Files or folders with test stories.
+    #[arg(short, long, num_args = 1.., default_values_os_t = [PathBuf::from(".")], value_name = "PATH")]
+    pub stories: Vec<PathBuf>,
+    /// Use at most this many stories.
+    #[arg(long, value_name = "N")]
+    pub max_stories: Option<usize>,
+    /// The file that names the action server.
+    #[arg(long, value_name = "FILE")]
+    pub endpoints: Option<PathBuf>,
+    /// Stop with exit code 1 at the first wrong prediction.
+    #[arg(long)]
+    pub fail_on_prediction_errors: bool,
+}
+
+/// Test messages.
+#[derive(Debug, Clone, Args)]
+pub struct NluTestOptions {
+    /// Files or folders with test messages.
+    #[arg(short = 'u', long, num_args = 1.., default_values_os_t = [PathBuf::from("data")], value_name = "PATH")]
+    pub nlu: Vec<PathBuf>,
+    /// The configuration, for cross-validation.
+    #[arg(short, long, default_value = "config.yml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// The domain: a file or a folder.
+    #[arg(short, long, num_args = 1.., default_values_os_t = [PathBuf::from("domain.yml")], value_name = "PATH")]
+    pub domain: Vec<PathBuf>,
+    /// Train and test on folds of the data instead of testing a model.
+    #[arg(long)]
+    pub cross_validation: bool,
+    /// Number of folds.
+    #[arg(short, long, default_value_t = 5, value_name = "N")]
+    pub folds: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct TestArgs {
+    #[command(subcommand)]
+    pub part: Option<TestPart>,
+    #[command(flatten)]
+    pub options: TestOptions,
+    #[command(flatten)]
+    pub core: CoreTestOptions,
+    #[command(flatten)]
+    pub nlu: NluTestOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TestPart {
+    /// Plays test stories against a model.
+    Core {
+        #[command(flatten)]
+        options: TestOptions,
+        #[command(flatten)]
+        core: CoreTestOptions,
+        /// Read messages and compare what is understood as well.
+        #[arg(long, visible_alias = "end-to-end")]
+        e2e: bool,
+    },
+    /// Tests language understanding on messages.
+    Nlu {
+        #[command(flatten)]
+        options: TestOptions,
+        #[command(flatten)]
+        nlu: NluTestOptions,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(subcommand)]
+    pub command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Checks domain, data, stories and configuration against each other.
+    Validate(ValidateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// `stories` checks only that stories do not contradict each other.
+    pub only: Option<ValidateOnly>,
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    /// History length of the check for contradicting stories.
+    #[arg(long, value_name = "N")]
+    pub max_history: Option<usize>,
+    /// Let warnings fail the check.
+    #[arg(long)]
+    pub fail_on_warnings: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ValidateOnly {
+    Stories,
+}

@@ -1,0 +1,5 @@
+//! One file per command.
+
+pub mod run;
+pub mod run_actions;
+pub mod version;

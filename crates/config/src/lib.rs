@@ -1,0 +1,178 @@
+//! Settings that come from the environment. No other crate reads it.
+//!
+//! Rasa's variables keep their names. A variable that is set to something unusable is an error
+//! that names it, never silently ignored.
+
+use std::collections::BTreeMap;
+
+/// A snapshot of the environment, taken once at start.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+/// A variable is set to something that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What it is set to.
+    pub value: String,
+    /// What it should be.
+    pub expected: &'static str,
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "environment variable {}: expected {}, found `{}`",
+            self.variable, self.expected, self.value
+        )
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+/// How many actions may follow one message, unless `MAX_NUMBER_OF_PREDICTIONS` says otherwise.
+pub const PREDICTIONS_MAX_DEFAULT: usize = 10;
+
+/// A documented environment variable.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is without being set.
+    pub default: &'static str,
+    /// What it does, with its unit.
+    pub description: &'static str,
+}
+
+/// Every variable that is read, for the reference page.
+pub const ALL: &[Variable] = &[
+    Variable {
+        name: "MAX_NUMBER_OF_PREDICTIONS",
+        default: "10",
+        description: "Actions that may follow one message before the conversation waits for the user.",
+    },
+    Variable {
+        name: "LOG_LEVEL",
+        default: "INFO for `run` and `up`, WARNING else",
+        description: "DEBUG, INFO, WARNING or ERROR; the flags -v, -vv and --quiet win.",
+    },
+    Variable {
+        name: "FORCE_JSON_LOGGING",
+        default: "false",
+        description: "`true` writes logs as JSON lines.",
+    },
+    Variable {
+        name: "COMPRESS_ACTION_SERVER_REQUEST",
+        default: "false",
+        description: "`true` sends requests to the action server deflated.",
+    },
+    Variable {
+        name: "NO_COLOR",
+        default: "unset",
+        description: "Any value turns off colours on the terminal (no-color.org).",
+    },
+];
+
+impl Environment {
+    /// Reads the process's environment; variables that are not UTF-8 are left out.
+    pub fn read() -> Self {
+        let variables = std::env::vars_os();
+        let utf8 =
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self { variables: utf8.collect() }
+    }
+
+    /// An environment of these variables, for tests.
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { variables: owned.collect() }
+    }
+
+    /// The value of any variable: `${NAME}` in the user's files is expanded with it.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// `MAX_NUMBER_OF_PREDICTIONS`.
+    ///
+    /// # Errors
+    /// When it is not a positive whole number.
+    pub fn predictions_max(&self) -> Result<usize, Unusable> {
+        const NAME: &str = "MAX_NUMBER_OF_PREDICTIONS";
+        match self.get(NAME) {
+            None => Ok(PREDICTIONS_MAX_DEFAULT),
+            Some(value) => match value.trim().parse() {
+                Ok(count) if count > 0 => Ok(count),
+                _ => Err(Unusable {
+                    variable: NAME,
+                    value: value.to_owned(),
+                    expected: "a whole number above 0",
+                }),
+            },
+        }
+    }
+
+    /// `LOG_LEVEL`, lower-cased as log filters want it.
+    ///
+    /// # Errors
+    /// When it names no level.
+    pub fn log_level(&self) -> Result<Option<&'static str>, Unusable> {
+        const NAME: &str = "LOG_LEVEL";
+        let Some(value) = self.get(NAME).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        match value.to_ascii_uppercase().as_str() {
+            "DEBUG" => Ok(Some("debug")),
+            "INFO" => Ok(Some("info")),
+            "WARNING" | "WARN" => Ok(Some("warn")),
+            "ERROR" | "CRITICAL" => Ok(Some("error")),
+            _ => Err(Unusable {
+                variable: NAME,
+                value: value.to_owned(),
+                expected: "DEBUG, INFO, WARNING or ERROR",
+            }),
+        }
+    }
+
+    /// `FORCE_JSON_LOGGING`.
+    pub fn json_logging(&self) -> bool {
+        self.is_true("FORCE_JSON_LOGGING")
+    }
+
+    /// `COMPRESS_ACTION_SERVER_REQUEST`.
+    pub fn compress_action_requests(&self) -> bool {
+        self.is_true("COMPRESS_ACTION_SERVER_REQUEST")
+    }
+
+    /// Whether terminal output may be coloured.
+    pub fn allows_colour(&self) -> bool {
+        self.get("NO_COLOR").is_none_or(str::is_empty)
+    }
+
+    fn is_true(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unusable_values_are_named() {
+        let cases = [("0", false), ("10", true), (" 3 ", true), ("-1", false), ("many", false), ("", false)];
+        for (value, is_usable) in cases {
+            let found = Environment::of(&[("MAX_NUMBER_OF_PREDICTIONS", value)]).predictions_max();
+            assert_eq!(found.is_ok(), is_usable, "{value:?}");
+        }
+        let error = Environment::of(&[("LOG_LEVEL", "loud")]).log_level().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "environment variable LOG_LEVEL: expected DEBUG, INFO, WARNING or ERROR, found `loud`"
+        );
+    }
+}
