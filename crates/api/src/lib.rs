@@ -1,0 +1,13 @@
+//! Rasa's HTTP API and the channels' webhooks, over a [`intendant_serve::server::Server`].
+//!
+//! One table ([`route`]) knows every path and method; one ([`error`]) every error body. The axum
+//! router made from them answers whatever no other router of the process claims.
+
+pub mod auth;
+pub mod cors;
+pub mod error;
+pub mod listen;
+pub mod request;
+pub mod route;
+pub mod router;
+mod system;

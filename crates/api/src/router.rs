@@ -1,0 +1,184 @@
+//! From an HTTP request to an operation and back: size limit, routes, authentication, CORS.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use intendant_serve::server::Server;
+use intendant_serve::workshop::Workshop;
+use intendant_talk::domain::Domain;
+
+use crate::auth::Auth;
+use crate::cors::Cors;
+use crate::error::ApiError;
+use crate::request::{Request, parse_query};
+use crate::route::{Gate, Matched, Operation, find};
+use crate::system;
+
+/// The largest body taken when nothing else is said: training data of large projects fit.
+pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The largest body of a channel's message.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How the API behaves.
+#[derive(Clone)]
+pub struct ApiSettings {
+    /// `--enable-api`: everything; otherwise only `GET /` and the channels.
+    pub enable_api: bool,
+    /// Who may call.
+    pub auth: Auth,
+    /// Which web pages may call.
+    pub cors: Cors,
+    /// The largest body taken.
+    pub body_bytes_max: usize,
+}
+
+/// What the handlers work with.
+pub struct Api {
+    /// The server.
+    pub server: Server,
+    /// Training, loading, testing.
+    pub workshop: Arc<dyn Workshop>,
+    /// How the API behaves.
+    pub settings: ApiSettings,
+    /// Writes a domain as YAML.
+    pub domain_yaml: fn(&Domain) -> String,
+    trainings: AtomicUsize,
+}
+
+impl Api {
+    /// Puts the parts together.
+    pub fn new(
+        server: Server,
+        workshop: Arc<dyn Workshop>,
+        settings: ApiSettings,
+        domain_yaml: fn(&Domain) -> String,
+    ) -> Self {
+        Self { server, workshop, settings, domain_yaml, trainings: AtomicUsize::new(0) }
+    }
+
+    /// How many trainings asked for over HTTP are running.
+    pub fn active_trainings(&self) -> usize {
+        self.trainings.load(Ordering::Relaxed)
+    }
+}
+
+/// The router: answers every path that no other router of the process claims.
+pub fn router(api: Api) -> Router {
+    Router::new().fallback(answer).with_state(Arc::new(api))
+}
+
+async fn answer(
+    State(api): State<Arc<Api>>,
+    request: http::Request<Body>,
+) -> Result<Response<Body>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let request = Request {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: parse_query(parts.uri.query().unwrap_or("")),
+        headers: parts.headers,
+        body: bytes::Bytes::new(),
+    };
+    let origin_headers = request.headers.clone();
+    let mut response = if request.method == Method::OPTIONS {
+        Response::new(Body::empty())
+    } else {
+        respond(&api, request, body).await
+    };
+    api.settings.cors.decorate(&origin_headers, response.headers_mut());
+    Ok(response)
+}
+
+async fn respond(api: &Arc<Api>, mut request: Request, body: Body) -> Response<Body> {
+    match admit(api, &mut request, body).await {
+        Ok(operation) => match perform(api, operation, &request).await {
+            Ok(response) => response,
+            Err(error) => error.into_response(&request),
+        },
+        Err(error) => {
+            let mut response = error.into_response(&request);
+            if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                // The rest of the body is not read, so the connection cannot be used again.
+                response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+            }
+            response
+        }
+    }
+}
+
+/// Finds the operation, checks who calls, reads the body.
+async fn admit(api: &Api, request: &mut Request, body: Body) -> Result<Operation, ApiError> {
+    let (operation, gate, conversation_id) = match find(request.method.as_str(), &request.path) {
+        Matched::Route { operation, gate, parameter } => (operation, gate, parameter.map(str::to_owned)),
+        Matched::WrongMethod { allow } => return Err(wrong_method(request, allow)),
+        Matched::Unknown => return Err(not_found(request)),
+    };
+    if gate != Gate::Open && !api.settings.enable_api {
+        return Err(not_found(request));
+    }
+    if matches!(gate, Gate::Authenticated | Gate::WithModel) {
+        api.settings.auth.check(request, conversation_id.as_deref())?;
+    }
+    if gate == Gate::WithModel && api.server.assistant().is_none() {
+        return Err(ApiError::no_model());
+    }
+    let limit = match operation {
+        Operation::ChannelMessage => api.settings.body_bytes_max.min(MESSAGE_BYTES_MAX),
+        _ => api.settings.body_bytes_max,
+    };
+    request.body = read_body(body, &request.headers, limit).await?;
+    Ok(operation)
+}
+
+async fn read_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<bytes::Bytes, ApiError> {
+    let too_large = || {
+        let message = format!("The request body is larger than {limit} bytes");
+        ApiError::framework(StatusCode::PAYLOAD_TOO_LARGE, message)
+    };
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > limit) {
+        return Err(too_large());
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => {
+            Err(ApiError::framework(StatusCode::BAD_REQUEST, format!("Cannot read the body: {error}")))
+        }
+    }
+}
+
+fn not_found(request: &Request) -> ApiError {
+    ApiError::framework(StatusCode::NOT_FOUND, format!("Requested URL {} not found", request.path))
+}
+
+fn wrong_method(request: &Request, allow: &'static [&'static str]) -> ApiError {
+    let message = format!("Method {} not allowed for URL {}", request.method, request.path);
+    ApiError::Framework { status: StatusCode::METHOD_NOT_ALLOWED, message, allow }
+}
+
+async fn perform(
+    api: &Arc<Api>,
+    operation: Operation,
+    request: &Request,
+) -> Result<Response<Body>, ApiError> {
+    match operation {
+        Operation::Hello => Ok(system::hello()),
+        Operation::Version => Ok(system::version()),
+        Operation::Status => system::status(api),
+        Operation::Domain => system::domain(api, request),
+        Operation::UnloadModel => {
+            api.server.remove_model();
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            Ok(response)
+        }
+        _ => Err(ApiError::framework(StatusCode::NOT_IMPLEMENTED, "This operation is not there yet")),
+    }
+}

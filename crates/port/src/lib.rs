@@ -1,0 +1,20 @@
+//! What is outside, as traits: where conversations are stored, who has the floor in one, who
+//! listens to events, what time it is, who runs custom actions, who writes responses.
+//!
+//! Implementations live in `store`, `broker` and `client`; `serve` drives them. Futures are boxed
+//! so that no runtime shows through; every trait is object safe and shared between threads.
+
+pub mod action;
+pub mod broker;
+pub mod clock;
+pub mod error;
+pub mod generate;
+pub mod lock;
+pub mod outlet;
+pub mod store;
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

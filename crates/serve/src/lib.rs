@@ -1,0 +1,10 @@
+//! The server as a value: the model in use, conversations one message at a time, effects in
+//! order, one transaction per message, reminders, and a graceful stop.
+//!
+//! Below it: `dialogue` decides, `store`, `broker` and `client` do. Above it: `api` speaks HTTP.
+//! There is no global state; two servers can live in one test.
+
+pub mod assistant;
+pub mod error;
+pub mod server;
+pub mod workshop;
