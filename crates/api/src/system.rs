@@ -21,7 +21,7 @@ pub fn status(api: &Api) -> Result<Response<Body>, ApiError> {
     let assistant = api.server.assistant().ok_or_else(ApiError::no_model)?;
     let body = json!({
         "model_file": assistant.model_file,
-        "model_id": assistant.model_id,
+        "model_id": assistant.model_id(),
         "num_active_training_jobs": api.active_trainings(),
     });
     Ok(json_response(StatusCode::OK, &body))
@@ -31,10 +31,10 @@ pub fn domain(api: &Api, request: &Request) -> Result<Response<Body>, ApiError> 
     let assistant = api.server.assistant().ok_or_else(ApiError::no_model)?;
     let accept = request.header(header::ACCEPT).unwrap_or("application/json");
     if accept.ends_with("json") {
-        return Ok(json_response(StatusCode::OK, &Value::Object(assistant.domain.dict.clone())));
+        return Ok(json_response(StatusCode::OK, &Value::Object(assistant.domain().dict.clone())));
     }
     if accept.ends_with("yml") || accept.ends_with("yaml") {
-        let mut response = text_response(StatusCode::OK, (api.domain_yaml)(&assistant.domain));
+        let mut response = text_response(StatusCode::OK, (api.domain_yaml)(assistant.domain()));
         let yaml = HeaderValue::from_static("application/x-yaml");
         response.headers_mut().insert(header::CONTENT_TYPE, yaml);
         return Ok(response);

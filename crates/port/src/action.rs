@@ -17,6 +17,8 @@ pub struct ActionCall<'a> {
     pub tracker: &'a Tracker,
     /// The domain in use.
     pub domain: &'a Domain,
+    /// The action wants the domain even where domains are sent selectively.
+    pub needs_domain: bool,
 }
 
 /// What an action server answered.

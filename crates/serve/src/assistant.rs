@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use intendant_dialogue::Mind;
 use intendant_talk::domain::Domain;
 use intendant_talk::message::Parse;
 
@@ -20,12 +21,22 @@ impl<F: Fn(&str) -> Parse + Send + Sync> Understand for F {
 /// A loaded model, ready to talk.
 #[derive(Clone)]
 pub struct Assistant {
-    /// The domain in use.
-    pub domain: Arc<Domain>,
-    /// Understanding; `None` for a model without NLU, which reads `/intent` messages only.
-    pub understanding: Option<Arc<dyn Understand>>,
+    /// Domain and policies.
+    pub mind: Arc<Mind>,
+    /// Understanding, `/intent` messages included.
+    pub understanding: Arc<dyn Understand>,
     /// The archive's file name, as `GET /status` shows it.
     pub model_file: String,
+}
+
+impl Assistant {
+    /// The domain in use.
+    pub fn domain(&self) -> &Arc<Domain> {
+        &self.mind.domain
+    }
+
     /// The id in the archive's metadata.
-    pub model_id: String,
+    pub fn model_id(&self) -> &str {
+        &self.mind.model_id
+    }
 }

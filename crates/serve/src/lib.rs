@@ -5,6 +5,11 @@
 //! There is no global state; two servers can live in one test.
 
 pub mod assistant;
+mod cache;
+mod clock;
 pub mod error;
+mod in_hand;
+mod reminders;
 pub mod server;
+mod turn;
 pub mod workshop;

@@ -1,18 +1,28 @@
 //! The server value.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use intendant_dialogue::{Input, Message};
+use intendant_policy::Prediction;
 use intendant_port::action::ActionServer;
 use intendant_port::broker::EventBroker;
 use intendant_port::clock::Clock;
 use intendant_port::generate::Generator;
 use intendant_port::lock::LockStore;
 use intendant_port::outlet::Outlet;
-use intendant_port::store::TrackerStore;
+use intendant_port::store::{Scope, TrackerStore};
+use intendant_talk::event::{Event, Reminder};
 use intendant_talk::message::{Object, Parse};
+use intendant_talk::tracker::Tracker;
+use serde_json::Value;
 
 use crate::assistant::Assistant;
+use crate::cache::Cache;
 use crate::error::{Error, Kind};
+use crate::in_hand::InHand;
+use crate::reminders::Reminders;
+use crate::turn::{Keep, PickOutlet, Work, replayed};
 
 /// Everything outside that a server works with.
 #[derive(Clone)]
@@ -51,6 +61,8 @@ pub struct Incoming {
     pub input_channel: Option<String>,
     /// Metadata given by the channel.
     pub metadata: Object,
+    /// What was understood of it, if somebody else did that already.
+    pub parse: Option<Parse>,
 }
 
 /// A running assistant server. Cheap to clone; all clones are the same server.
@@ -63,12 +75,30 @@ struct Inner {
     model: RwLock<Option<Arc<Assistant>>>,
     outside: Outside,
     settings: Settings,
+    cache: Cache,
+    in_hand: InHand,
+    reminders: Reminders,
+    seed: AtomicU64,
 }
 
+/// The odd number whose multiples are spread most evenly (2^64 divided by the golden ratio).
+const SEED_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// # The model slot
 impl Server {
     /// A server without a model.
     pub fn new(outside: Outside, settings: Settings) -> Self {
-        Self { inner: Arc::new(Inner { model: RwLock::new(None), outside, settings }) }
+        let seed = settings.seed.unwrap_or_else(|| outside.clock.now().micros.unsigned_abs());
+        let inner = Inner {
+            model: RwLock::new(None),
+            outside,
+            settings,
+            cache: Cache::default(),
+            in_hand: InHand::new(),
+            reminders: Reminders::default(),
+            seed: AtomicU64::new(seed),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Puts a model into use; messages in hand finish with the one they started with.
@@ -96,33 +126,36 @@ impl Server {
         &self.inner.outside
     }
 
-    /// Understands a text without a conversation.
-    pub async fn parse(&self, text: &str) -> Result<Parse, Error> {
-        let assistant = self.assistant().ok_or_else(no_model)?;
-        let text = text.trim();
-        Ok(match &assistant.understanding {
-            Some(understanding) => understanding.parse(text),
-            None => Parse { text: Some(text.to_owned()), ..Parse::default() },
-        })
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.inner.cache
     }
 
-    /// Handles one message to its end: the answers have been sent to `outlet` and everything is
-    /// stored when this returns.
-    pub async fn handle(&self, incoming: Incoming, outlet: &dyn Outlet) -> Result<(), Error> {
-        let assistant = self.assistant().ok_or_else(no_model)?;
-        let _floor = self.inner.outside.locks.acquire(&incoming.sender_id).await?;
-        Err(Error::new(
-            Kind::Internal,
-            format!("model {} cannot hold conversations by {} yet", assistant.model_id, outlet.name()),
-        ))
+    pub(crate) fn in_hand(&self) -> &InHand {
+        &self.inner.in_hand
+    }
+
+    pub(crate) fn reminders(&self) -> &Reminders {
+        &self.inner.reminders
+    }
+
+    pub(crate) fn next_seed(&self) -> u64 {
+        self.inner.seed.fetch_add(SEED_STEP, Ordering::Relaxed)
+    }
+
+    fn model(&self) -> Result<Arc<Assistant>, Error> {
+        self.assistant().ok_or_else(|| Error::new(Kind::NoModel, "no model is loaded"))
     }
 
     /// Takes no more work, waits for messages in hand, stores what is left.
     pub async fn stop(&self) {
-        if let Err(error) = self.inner.outside.store.flush().await {
+        self.inner.reminders.clear();
+        self.inner.in_hand.close();
+        self.inner.in_hand.done().await;
+        let outside = &self.inner.outside;
+        if let Err(error) = outside.store.flush().await {
             tracing::error!(error = error.chain(), "cannot store the last events");
         }
-        if let Some(broker) = &self.inner.outside.broker
+        if let Some(broker) = &outside.broker
             && let Err(error) = broker.flush().await
         {
             tracing::error!(error = error.chain(), "cannot publish the last events");
@@ -130,6 +163,212 @@ impl Server {
     }
 }
 
-fn no_model() -> Error {
-    Error::new(Kind::NoModel, "no model is loaded")
+/// # Conversations
+impl Server {
+    /// Understands a text without a conversation.
+    pub fn parse(&self, text: &str) -> Result<Parse, Error> {
+        Ok(self.model()?.understanding.parse(text.trim()))
+    }
+
+    /// Handles one message to its end: the answers have been sent to `outlet` and everything is
+    /// stored when this returns, even if the caller has gone away meanwhile.
+    pub async fn handle(&self, incoming: Incoming, outlet: Arc<dyn Outlet>) -> Result<(), Error> {
+        let assistant = self.model()?;
+        let (sender_id, message) = understood(&assistant, incoming);
+        let work = Work { assistant, sender_id, input: Input::Message(message), keep: Keep::Store };
+        self.work(work, Box::new(move |_| outlet), |_| ()).await
+    }
+
+    /// Records one message and fills slots from it, without answering.
+    pub async fn log<T: Send + 'static>(
+        &self,
+        incoming: Incoming,
+        outlet: Arc<dyn Outlet>,
+        look: impl FnOnce(&Tracker) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let assistant = self.model()?;
+        let (sender_id, message) = understood(&assistant, incoming);
+        let work = Work { assistant, sender_id, input: Input::Log(message), keep: Keep::Store };
+        self.work(work, Box::new(move |_| outlet), look).await
+    }
+
+    /// Runs one action as if a policy had chosen it.
+    pub async fn execute<T: Send + 'static>(
+        &self,
+        sender_id: String,
+        action: Execute,
+        pick: PickOutlet,
+        look: impl FnOnce(&Tracker) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let assistant = self.model()?;
+        if !assistant.mind.actions().contains(&action.name) {
+            return Err(unknown_action(&assistant, &action.name));
+        }
+        let input =
+            Input::Execute { action: action.name, policy: action.policy, confidence: action.confidence };
+        self.work(Work { assistant, sender_id, input, keep: Keep::Store }, pick, look).await
+    }
+
+    /// Lets an intent come from outside and answers it.
+    pub async fn trigger_intent<T: Send + 'static>(
+        &self,
+        sender_id: String,
+        trigger: Trigger,
+        pick: PickOutlet,
+        look: impl FnOnce(&Tracker) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let assistant = self.model()?;
+        if assistant.domain().intent(&trigger.intent).is_none() {
+            let message = format!("the intent {} does not exist in the domain", trigger.intent);
+            return Err(Error::new(Kind::UnknownName, message));
+        }
+        let input = Input::External { intent: trigger.intent, entities: trigger.entities };
+        self.work(Work { assistant, sender_id, input, keep: Keep::Store }, pick, look).await
+    }
+
+    /// Appends events made elsewhere.
+    pub async fn append_events<T: Send + 'static>(
+        &self,
+        sender_id: String,
+        posted: Posted,
+        pick: PickOutlet,
+        look: impl FnOnce(&Tracker) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let assistant = self.model()?;
+        let input = Input::Events { events: posted.events, side_effects: posted.side_effects };
+        self.work(Work { assistant, sender_id, input, keep: Keep::Store }, pick, look).await
+    }
+
+    /// Saves a conversation made anew of events, by the store's own rule.
+    pub async fn replace_events(&self, sender_id: &str, events: Vec<Event>) -> Result<Tracker, Error> {
+        let assistant = self.model()?;
+        let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
+        let outside = self.outside();
+        let _floor = outside.locks.acquire(sender_id).await?;
+        let epoch = outside.store.epoch().await;
+        drop(self.cache().take(sender_id, epoch));
+        outside.store.replace(sender_id, events.clone()).await?;
+        Ok(replayed(sender_id, &assistant, events))
+    }
+
+    /// Starts a session where one is due, then decides what would come next.
+    pub async fn predict<T: Send + 'static>(
+        &self,
+        sender_id: String,
+        look: impl FnOnce(&Tracker, Option<Prediction>, &Assistant) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let assistant = self.model()?;
+        let seer = Arc::clone(&assistant);
+        let input = Input::SessionIfDue { metadata: Object::new() };
+        let work = Work { assistant, sender_id, input, keep: Keep::Store };
+        self.work(work, Box::new(|_| Arc::new(Nowhere)), move |tracker| {
+            look(tracker, seer.mind.predict(tracker), &seer)
+        })
+        .await
+    }
+
+    /// The whole conversation. One that is not known becomes known, and shows the session start
+    /// that its first message would bring.
+    pub async fn conversation(&self, sender_id: &str) -> Result<Tracker, Error> {
+        let assistant = self.model()?;
+        if let Some(tracker) = self.stored(sender_id, Scope::AllSessions).await?
+            && !tracker.events().is_empty()
+        {
+            return Ok(tracker);
+        }
+        {
+            let _floor = self.outside().locks.acquire(sender_id).await?;
+            self.outside().store.append(sender_id, Vec::new()).await?;
+        }
+        let sender_id = sender_id.to_owned();
+        let work = Work { assistant, sender_id, input: Input::SessionIfEmpty, keep: Keep::Discard };
+        self.work(work, Box::new(|_| Arc::new(Nowhere)), Tracker::clone).await
+    }
+
+    /// What is stored of a conversation; `None` when it is not known.
+    pub async fn stored(&self, sender_id: &str, scope: Scope) -> Result<Option<Tracker>, Error> {
+        let assistant = self.model()?;
+        let events = self.outside().store.load(sender_id, scope).await?;
+        Ok(events.map(|events| replayed(sender_id, &assistant, events)))
+    }
+
+    pub(crate) async fn remind(&self, sender_id: String, reminder: Reminder, outlet: Arc<dyn Outlet>) {
+        let Some(assistant) = self.assistant() else {
+            tracing::warn!(sender_id, name = reminder.name, "a reminder is due but no model is loaded");
+            return;
+        };
+        let input = Input::Reminder(reminder);
+        let work = Work { assistant, sender_id, input, keep: Keep::Store };
+        if let Err(error) = self.work(work, Box::new(move |_| outlet), |_| ()).await {
+            tracing::error!(%error, "a reminder failed");
+        }
+    }
+}
+
+/// An action to be run by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Execute {
+    /// The action's name.
+    pub name: String,
+    /// The policy to be named in its event.
+    pub policy: Option<String>,
+    /// The confidence to be named in its event.
+    pub confidence: Option<f64>,
+}
+
+/// An intent from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trigger {
+    /// The intent.
+    pub intent: String,
+    /// A list of entities, a map of type to value, or null.
+    pub entities: Value,
+}
+
+/// Events made elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Posted {
+    /// In order.
+    pub events: Vec<Event>,
+    /// Whether bot messages are sent and reminders scheduled.
+    pub side_effects: bool,
+}
+
+/// The outlet of turns that say nothing.
+struct Nowhere;
+
+impl Outlet for Nowhere {
+    fn name(&self) -> &str {
+        "collector"
+    }
+
+    fn send<'a>(
+        &'a self,
+        _recipient_id: &'a str,
+        _message: &'a Object,
+    ) -> intendant_port::BoxFuture<'a, intendant_port::error::Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+fn understood(assistant: &Assistant, incoming: Incoming) -> (String, Message) {
+    let text = incoming.text.trim();
+    let parse = incoming.parse.unwrap_or_else(|| assistant.understanding.parse(text));
+    let message = Message {
+        text: Some(text.to_owned()),
+        parse,
+        input_channel: incoming.input_channel,
+        message_id: Some(uuid::Uuid::new_v4().simple().to_string()),
+        metadata: incoming.metadata,
+    };
+    (incoming.sender_id, message)
+}
+
+fn unknown_action(assistant: &Assistant, name: &str) -> Error {
+    let known = assistant.mind.actions().join("\n- ");
+    let message = format!(
+        "Cannot access action '{name}', as that name is not a registered action for this domain. \
+         Available actions are: \n- {known}"
+    );
+    Error::new(Kind::UnknownName, message)
 }

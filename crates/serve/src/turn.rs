@@ -1,0 +1,253 @@
+//! One turn with its effects: what `dialogue` decides is done here, in order, and stored once.
+
+use std::sync::Arc;
+
+use intendant_dialogue::{
+    ActionFailure, ActionReply, Answer, Effect, GenerateCall, Generator, Input, Level, Question, Step, Turn,
+};
+use intendant_port::action::ActionCall;
+use intendant_port::outlet::Outlet;
+use intendant_port::store::Scope;
+use intendant_talk::event::{Event, EventKind};
+use intendant_talk::tracker::Tracker;
+
+use crate::assistant::Assistant;
+use crate::clock::TurnClock;
+use crate::error::{Error, Kind};
+use crate::server::Server;
+
+/// The longest conversation id; the column of SQL stores holds no more.
+pub const SENDER_ID_CHARS_MAX: usize = 255;
+
+/// What a turn is made of.
+pub(crate) struct Work {
+    pub(crate) assistant: Arc<Assistant>,
+    pub(crate) sender_id: String,
+    pub(crate) input: Input,
+    pub(crate) keep: Keep,
+}
+
+/// Whether what happened is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Store,
+    Discard,
+}
+
+/// Picks where answers go, knowing the conversation.
+pub(crate) type PickOutlet = Box<dyn FnOnce(&Tracker) -> Arc<dyn Outlet> + Send>;
+
+impl Server {
+    /// Runs a turn to its end whatever becomes of the caller, and lets `look` see the conversation
+    /// before anybody else gets the floor.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: Work,
+        pick: PickOutlet,
+        look: impl FnOnce(&Tracker) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        if work.sender_id.chars().nth(SENDER_ID_CHARS_MAX).is_some() {
+            let message = format!("a conversation id may have at most {SENDER_ID_CHARS_MAX} characters");
+            return Err(Error::new(Kind::BadInput, message));
+        }
+        let Some(ticket) = self.in_hand().begin() else {
+            return Err(Error::new(Kind::Stopping, "the server is stopping"));
+        };
+        let server = self.clone();
+        let task = tokio::spawn(async move {
+            let _ticket = ticket;
+            server.turn(work, pick, look).await
+        });
+        task.await
+            .unwrap_or_else(|error| Err(Error::new(Kind::Internal, format!("a turn ended early: {error}"))))
+    }
+
+    async fn turn<T>(
+        &self,
+        work: Work,
+        pick: PickOutlet,
+        look: impl FnOnce(&Tracker) -> T,
+    ) -> Result<T, Error> {
+        let outside = self.outside();
+        let _floor = outside.locks.acquire(&work.sender_id).await?;
+        let epoch = outside.store.epoch().await;
+        let tracker = self.fetch(&work.assistant, &work.sender_id, epoch).await?;
+        let outlet = pick(&tracker);
+        let is_posted = matches!(work.input, Input::Events { .. });
+        let mut clock = TurnClock::new(&*outside.clock);
+        let settings = self.turn_settings(outlet.name());
+        let turn = Turn::start(Arc::clone(&work.assistant.mind), tracker, work.input, settings);
+        let (tracker, appended) =
+            Drive { server: self, assistant: &work.assistant, sender_id: &work.sender_id, outlet: &outlet }
+                .run(turn, &mut clock)
+                .await;
+        let seen = look(&tracker);
+        if work.keep == Keep::Store {
+            let begins_session = appended.iter().any(|event| starts_session(event));
+            self.save(&work.sender_id, appended).await?;
+            // After a session start the store decides which events belong to the last session; posted
+            // events may carry any time and thus belong to an earlier one.
+            if !begins_session && !is_posted {
+                self.cache().put(tracker, epoch);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The last session of a conversation.
+    async fn fetch(&self, assistant: &Assistant, sender_id: &str, epoch: u64) -> Result<Tracker, Error> {
+        let slots = &assistant.mind.slots;
+        if let Some(tracker) = self.cache().take(sender_id, epoch) {
+            let is_current = Arc::ptr_eq(tracker.slots(), slots);
+            return Ok(if is_current { tracker } else { tracker.with_slots(Arc::clone(slots)) });
+        }
+        let events = self.outside().store.load(sender_id, Scope::LastSession).await?.unwrap_or_default();
+        Ok(replayed(sender_id, assistant, events))
+    }
+
+    /// Stores and publishes new events; both are done when this returns.
+    async fn save(&self, sender_id: &str, events: Vec<Arc<Event>>) -> Result<(), Error> {
+        let outside = self.outside();
+        match &outside.broker {
+            Some(broker) if !events.is_empty() => {
+                let published = events.clone();
+                let (stored, published) = tokio::join!(
+                    outside.store.append(sender_id, events),
+                    broker.publish(sender_id, &published)
+                );
+                if let Err(error) = published {
+                    tracing::error!(sender_id, error = error.chain(), "cannot publish events");
+                }
+                Ok(stored?)
+            }
+            _ => Ok(outside.store.append(sender_id, events).await?),
+        }
+    }
+}
+
+/// Replays events over an assistant's slots.
+pub(crate) fn replayed(sender_id: &str, assistant: &Assistant, events: Vec<Arc<Event>>) -> Tracker {
+    let mut tracker = Tracker::new(sender_id, Arc::clone(&assistant.mind.slots));
+    for event in events {
+        tracker.update_shared(event);
+    }
+    tracker
+}
+
+fn starts_session(event: &Event) -> bool {
+    match &event.kind {
+        EventKind::SessionStarted => true,
+        EventKind::Action(action) => action.name.as_deref() == Some("action_session_start"),
+        _ => false,
+    }
+}
+
+struct Drive<'a> {
+    server: &'a Server,
+    assistant: &'a Assistant,
+    sender_id: &'a str,
+    outlet: &'a Arc<dyn Outlet>,
+}
+
+impl Drive<'_> {
+    async fn run(&self, mut turn: Turn, clock: &mut TurnClock<'_>) -> (Tracker, Vec<Arc<Event>>) {
+        let mut appended = Vec::new();
+        let mut answer = None;
+        loop {
+            match turn.step(answer.take(), clock.now()) {
+                Step::Effect(Effect::Append(event)) => appended.push(event),
+                Step::Effect(effect) => self.perform(effect).await,
+                Step::Ask(question) => answer = Some(self.answer(*question).await),
+                Step::Done(tracker) => return (*tracker, appended),
+            }
+        }
+    }
+
+    async fn perform(&self, effect: Effect) {
+        let sender_id = self.sender_id;
+        match effect {
+            Effect::Append(_) => {}
+            Effect::Send(message) => {
+                if let Err(error) = self.outlet.send(sender_id, &message.content()).await {
+                    let channel = self.outlet.name();
+                    tracing::error!(sender_id, channel, error = error.chain(), "cannot send a message");
+                }
+            }
+            Effect::Schedule(reminder) => {
+                self.server.reminders().schedule(self.server, sender_id, reminder, Arc::clone(self.outlet));
+            }
+            Effect::Cancel { name, intent, entities } => {
+                self.server.reminders().cancel(
+                    sender_id,
+                    name.as_deref(),
+                    intent.as_deref(),
+                    entities.as_ref(),
+                );
+            }
+            Effect::Log { level, message } => match level {
+                Level::Debug => tracing::debug!(sender_id, "{message}"),
+                Level::Warn => tracing::warn!(sender_id, "{message}"),
+                Level::Error => tracing::error!(sender_id, "{message}"),
+            },
+        }
+    }
+
+    async fn answer(&self, question: Question) -> Answer {
+        match question {
+            Question::CallAction(call) => Answer::Action(self.call_action(&call).await),
+            Question::Generate(call) => Answer::Generated(self.generate(&call).await),
+        }
+    }
+
+    async fn call_action(&self, call: &intendant_dialogue::ActionCall) -> Result<ActionReply, ActionFailure> {
+        let Some(actions) = &self.server.outside().actions else {
+            let message = format!(
+                "the custom action '{}' cannot run: endpoints.yml names no action_endpoint",
+                call.name
+            );
+            return Err(ActionFailure::Failed(message));
+        };
+        let outgoing = ActionCall {
+            name: &call.name,
+            tracker: &call.tracker,
+            domain: self.assistant.domain(),
+            needs_domain: call.needs_domain,
+        };
+        match actions.run(outgoing).await {
+            Ok(intendant_port::action::ActionReply::Done { events, responses }) => {
+                Ok(ActionReply { events, responses })
+            }
+            Ok(intendant_port::action::ActionReply::Rejected { reason, .. }) => {
+                Err(ActionFailure::Rejected(reason))
+            }
+            Err(error) => Err(ActionFailure::Failed(error.chain())),
+        }
+    }
+
+    async fn generate(&self, call: &GenerateCall) -> Result<intendant_talk::message::Object, String> {
+        let Some(generator) = &self.server.outside().generator else {
+            return Err("no response generator is configured".to_owned());
+        };
+        let outgoing = intendant_port::generate::GenerateCall {
+            response: &call.response,
+            response_id: call.id.as_deref(),
+            arguments: &call.arguments,
+            tracker: &call.tracker,
+            channel: &call.channel,
+        };
+        generator.generate(outgoing).await.map_err(|error| error.chain())
+    }
+}
+
+impl Server {
+    fn turn_settings(&self, output_channel: &str) -> intendant_dialogue::Settings {
+        let generator =
+            if self.outside().generator.is_some() { Generator::Outside } else { Generator::Domain };
+        intendant_dialogue::Settings {
+            output_channel: output_channel.to_owned(),
+            max_predictions: self.settings().predictions_max,
+            seed: self.next_seed(),
+            generator,
+        }
+    }
+}
