@@ -1,0 +1,46 @@
+//! The language understanding pipeline: a text goes in, intent and entities come out.
+//!
+//! Components carry Rasa's names and options; the learning algorithms under the names are ours
+//! (see `intent_model` and `tagger`). [`train`] checks a configuration against [`ALL`] and turns
+//! examples into a [`Pipeline`], which is immutable and may be shared between threads.
+
+mod error;
+mod intent_message;
+mod names;
+mod pipeline;
+
+pub use error::{Error, Kind};
+pub use intent_message::{IntentMessage, parse_intent_message, parse_without_pipeline};
+pub use pipeline::{Pipeline, train};
+
+use intendant_talk::data::ComponentSpec;
+use intendant_talk::message::Object;
+use serde_json::{Value, json};
+
+/// The pipeline of an empty configuration under our recommendation.
+pub fn recommended_pipeline() -> Vec<ComponentSpec> {
+    default_pipeline()
+}
+
+/// Rasa's default pipeline.
+pub fn default_pipeline() -> Vec<ComponentSpec> {
+    let spec = |name: &str, options: Value| ComponentSpec {
+        name: name.to_owned(),
+        options: match options {
+            Value::Object(options) => options,
+            _ => Object::new(),
+        },
+        ..ComponentSpec::default()
+    };
+    vec![
+        spec("WhitespaceTokenizer", Value::Null),
+        spec("RegexFeaturizer", Value::Null),
+        spec("LexicalSyntacticFeaturizer", Value::Null),
+        spec("CountVectorsFeaturizer", Value::Null),
+        spec("CountVectorsFeaturizer", json!({"analyzer": "char_wb", "min_ngram": 1, "max_ngram": 4})),
+        spec("DIETClassifier", json!({"epochs": 100, "constrain_similarities": true})),
+        spec("EntitySynonymMapper", Value::Null),
+        spec("ResponseSelector", json!({"epochs": 100, "constrain_similarities": true})),
+        spec("FallbackClassifier", json!({"threshold": 0.3, "ambiguity_threshold": 0.1})),
+    ]
+}
