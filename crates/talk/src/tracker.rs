@@ -105,11 +105,9 @@ impl Tracker {
 
     fn replay(&mut self) {
         let mut state = State::initial(&self.slots);
-        for event in applied(&self.events) {
+        for event in applied_with_loops(&self.events) {
             apply(&mut state, &self.slots, event);
         }
-        // A rewound or undone conversation does not forget pausing or a restart's follow-up by itself:
-        // those are part of the applied events and have just been replayed.
         self.state = state;
     }
 
@@ -195,12 +193,13 @@ impl Tracker {
         self.state.paused
     }
 
-    /// The channel of the latest user message that names one.
+    /// The channel of the latest user message.
     pub fn latest_input_channel(&self) -> Option<&str> {
-        self.events.iter().rev().find_map(|event| match &event.kind {
-            EventKind::User(message) => message.input_channel.as_deref(),
+        let last = self.events.iter().rev().find_map(|event| match &event.kind {
+            EventKind::User(message) => Some(message),
             _ => None,
-        })
+        });
+        last.and_then(|message| message.input_channel.as_deref())
     }
 
     /// The time of the last event.
@@ -309,26 +308,6 @@ fn add_entities(state: &mut State, entities: &[crate::message::Entity]) {
     state.latest_parse = Some(Arc::new(parse));
 }
 
-/// Events left after restarts, session starts, rewinds and undos.
-fn applied(events: &[Arc<Event>]) -> Vec<&Arc<Event>> {
-    let mut kept: Vec<&Arc<Event>> = Vec::with_capacity(events.len());
-    for event in events {
-        match event.kind {
-            EventKind::Restart | EventKind::SessionStarted => {
-                kept.clear();
-                kept.push(event);
-            }
-            EventKind::Undo => undo_to_last(&mut kept, is_action),
-            EventKind::Rewind => {
-                undo_to_last(&mut kept, is_user);
-                undo_to_last(&mut kept, is_action);
-            }
-            _ => kept.push(event),
-        }
-    }
-    kept
-}
-
 fn is_action(event: &Event) -> bool {
     matches!(event.kind, EventKind::Action(_))
 }
@@ -352,6 +331,7 @@ fn action_name(event: &Event) -> Option<&str> {
     }
 }
 
+/// Events left after restarts, session starts, rewinds and undos, loops folded.
 fn applied_with_loops(events: &[Arc<Event>]) -> Vec<&Arc<Event>> {
     let loop_names: Vec<&str> = events
         .iter()

@@ -68,8 +68,14 @@ fn keep(extra: &mut Object, key: &str, value: &Value) {
     extra.insert(key.to_owned(), value.clone());
 }
 
+/// An offset; some clients write `3.0`.
+fn offset(value: &Value) -> Option<usize> {
+    let float = || value.as_f64().filter(|number| number.fract() == 0.0 && *number >= 0.0);
+    let offset = value.as_u64().or_else(|| float().map(|number| number as u64))?;
+    usize::try_from(offset).ok()
+}
+
 fn tokens_from_json(value: &Value) -> Option<Vec<(usize, usize)>> {
-    let offset = |value: &Value| value.as_u64().and_then(|offset| usize::try_from(offset).ok());
     value
         .as_array()?
         .iter()
@@ -165,8 +171,8 @@ pub fn entity_from_json(value: &Value) -> Result<Entity, Error> {
                 is_named = true;
             }
             ("value", value) => entity.value = value.clone(),
-            ("start", Value::Number(number)) => entity.start_chars = number.as_u64().map(|n| n as usize),
-            ("end", Value::Number(number)) => entity.end_chars = number.as_u64().map(|n| n as usize),
+            ("start", value @ Value::Number(_)) => entity.start_chars = offset(value),
+            ("end", value @ Value::Number(_)) => entity.end_chars = offset(value),
             ("role", Value::String(role)) => entity.role = Some(role.clone()),
             ("group", Value::String(group)) => entity.group = Some(group.clone()),
             ("extractor", Value::String(extractor)) => entity.extractor = Some(extractor.clone()),
