@@ -4,10 +4,15 @@
 //! router made from them answers whatever no other router of the process claims.
 
 pub mod auth;
+mod conversations;
 pub mod cors;
+mod emulate;
 pub mod error;
 pub mod listen;
+mod model;
 pub mod request;
 pub mod route;
 pub mod router;
+mod story;
 mod system;
+pub mod webhooks;

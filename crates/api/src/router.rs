@@ -2,23 +2,26 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use intendant_port::BoxFuture;
 use intendant_serve::server::Server;
 use intendant_serve::workshop::Workshop;
 use intendant_talk::domain::Domain;
+use intendant_talk::story::Story;
 
 use crate::auth::Auth;
 use crate::cors::Cors;
 use crate::error::ApiError;
 use crate::request::{Request, parse_query};
 use crate::route::{Gate, Matched, Operation, find};
-use crate::system;
+use crate::webhooks::Channels;
+use crate::{conversations, model, system, webhooks};
 
 /// The largest body taken when nothing else is said: training data of large projects fit.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -38,34 +41,35 @@ pub struct ApiSettings {
     pub body_bytes_max: usize,
 }
 
+/// Posts results to the `callback_url` of a request.
+pub trait Callbacks: Send + Sync {
+    /// Posts one body.
+    fn post<'a>(
+        &'a self,
+        url: &'a str,
+        content_type: &'a str,
+        body: bytes::Bytes,
+    ) -> BoxFuture<'a, intendant_port::error::Result<()>>;
+}
+
 /// What the handlers work with.
 pub struct Api {
     /// The server.
     pub server: Server,
     /// Training, loading, testing.
     pub workshop: Arc<dyn Workshop>,
+    /// The open channels.
+    pub channels: Channels,
+    /// Delivery of results to `callback_url`s.
+    pub callbacks: Arc<dyn Callbacks>,
     /// How the API behaves.
     pub settings: ApiSettings,
     /// Writes a domain as YAML.
     pub domain_yaml: fn(&Domain) -> String,
-    trainings: AtomicUsize,
-}
-
-impl Api {
-    /// Puts the parts together.
-    pub fn new(
-        server: Server,
-        workshop: Arc<dyn Workshop>,
-        settings: ApiSettings,
-        domain_yaml: fn(&Domain) -> String,
-    ) -> Self {
-        Self { server, workshop, settings, domain_yaml, trainings: AtomicUsize::new(0) }
-    }
-
-    /// How many trainings asked for over HTTP are running.
-    pub fn active_trainings(&self) -> usize {
-        self.trainings.load(Ordering::Relaxed)
-    }
+    /// Writes stories as YAML.
+    pub stories_yaml: fn(&[Story]) -> String,
+    /// Trainings that are running.
+    pub trainings: AtomicUsize,
 }
 
 /// The router: answers every path that no other router of the process claims.
@@ -97,7 +101,7 @@ async fn answer(
 
 async fn respond(api: &Arc<Api>, mut request: Request, body: Body) -> Response<Body> {
     match admit(api, &mut request, body).await {
-        Ok(operation) => match perform(api, operation, &request).await {
+        Ok((operation, parameter)) => match perform(api, operation, &request, &parameter).await {
             Ok(response) => response,
             Err(error) => error.into_response(&request),
         },
@@ -113,8 +117,8 @@ async fn respond(api: &Arc<Api>, mut request: Request, body: Body) -> Response<B
 }
 
 /// Finds the operation, checks who calls, reads the body.
-async fn admit(api: &Api, request: &mut Request, body: Body) -> Result<Operation, ApiError> {
-    let (operation, gate, conversation_id) = match find(request.method.as_str(), &request.path) {
+async fn admit(api: &Api, request: &mut Request, body: Body) -> Result<(Operation, String), ApiError> {
+    let (operation, gate, parameter) = match find(request.method.as_str(), &request.path) {
         Matched::Route { operation, gate, parameter } => (operation, gate, parameter.map(str::to_owned)),
         Matched::WrongMethod { allow } => return Err(wrong_method(request, allow)),
         Matched::Unknown => return Err(not_found(request)),
@@ -123,17 +127,21 @@ async fn admit(api: &Api, request: &mut Request, body: Body) -> Result<Operation
         return Err(not_found(request));
     }
     if matches!(gate, Gate::Authenticated | Gate::WithModel) {
-        api.settings.auth.check(request, conversation_id.as_deref())?;
+        api.settings.auth.check(request, parameter.as_deref())?;
     }
     if gate == Gate::WithModel && api.server.assistant().is_none() {
         return Err(ApiError::no_model());
+    }
+    let is_channel = matches!(operation, Operation::ChannelHealth | Operation::ChannelMessage);
+    if is_channel && parameter.as_deref().and_then(|name| api.channels.find(name)).is_none() {
+        return Err(not_found(request));
     }
     let limit = match operation {
         Operation::ChannelMessage => api.settings.body_bytes_max.min(MESSAGE_BYTES_MAX),
         _ => api.settings.body_bytes_max,
     };
     request.body = read_body(body, &request.headers, limit).await?;
-    Ok(operation)
+    Ok((operation, parameter.unwrap_or_default()))
 }
 
 async fn read_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<bytes::Bytes, ApiError> {
@@ -167,18 +175,32 @@ async fn perform(
     api: &Arc<Api>,
     operation: Operation,
     request: &Request,
+    parameter: &str,
 ) -> Result<Response<Body>, ApiError> {
     match operation {
         Operation::Hello => Ok(system::hello()),
         Operation::Version => Ok(system::version()),
         Operation::Status => system::status(api),
         Operation::Domain => system::domain(api, request),
-        Operation::UnloadModel => {
-            api.server.remove_model();
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            Ok(response)
-        }
-        _ => Err(ApiError::framework(StatusCode::NOT_IMPLEMENTED, "This operation is not there yet")),
+        Operation::RetrieveTracker => conversations::retrieve_tracker(api, request, parameter).await,
+        Operation::AppendEvents => conversations::append_events(api, request, parameter).await,
+        Operation::ReplaceEvents => conversations::replace_events(api, request, parameter).await,
+        Operation::RetrieveStory => conversations::retrieve_story(api, request, parameter).await,
+        Operation::ExecuteAction => conversations::execute_action(api, request, parameter).await,
+        Operation::TriggerIntent => conversations::trigger_intent(api, request, parameter).await,
+        Operation::PredictConversation => conversations::predict(api, parameter).await,
+        Operation::AddMessage => conversations::add_message(api, request, parameter).await,
+        Operation::PredictEvents => conversations::predict_events(api, request),
+        Operation::Parse => model::parse(api, request),
+        Operation::Train => model::now_or_later(api, request, model::train).await,
+        Operation::TestStories => model::test_stories(Arc::clone(api), request.clone()).await,
+        Operation::TestIntents => model::now_or_later(api, request, model::test_intents).await,
+        Operation::LoadModel => model::load(api, request).await,
+        Operation::UnloadModel => model::unload(api),
+        Operation::ChannelHealth => Ok(webhooks::health()),
+        Operation::ChannelMessage => match api.channels.find(parameter) {
+            Some(channel) => webhooks::receive(&api.server, parameter, channel, request).await,
+            None => Err(not_found(request)),
+        },
     }
 }

@@ -22,7 +22,7 @@ pub fn status(api: &Api) -> Result<Response<Body>, ApiError> {
     let body = json!({
         "model_file": assistant.model_file,
         "model_id": assistant.model_id(),
-        "num_active_training_jobs": api.active_trainings(),
+        "num_active_training_jobs": api.trainings.load(std::sync::atomic::Ordering::Relaxed),
     });
     Ok(json_response(StatusCode::OK, &body))
 }

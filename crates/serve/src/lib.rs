@@ -11,5 +11,5 @@ pub mod error;
 mod in_hand;
 mod reminders;
 pub mod server;
-mod turn;
+pub mod turn;
 pub mod workshop;

@@ -35,7 +35,7 @@ pub(crate) enum Keep {
 }
 
 /// Picks where answers go, knowing the conversation.
-pub(crate) type PickOutlet = Box<dyn FnOnce(&Tracker) -> Arc<dyn Outlet> + Send>;
+pub type PickOutlet = Box<dyn FnOnce(&Tracker) -> Arc<dyn Outlet> + Send>;
 
 impl Server {
     /// Runs a turn to its end whatever becomes of the caller, and lets `look` see the conversation

@@ -1,0 +1,122 @@
+//! The channels' webhooks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use intendant_channel::collect::Collector;
+use intendant_channel::rest::{self, Inbound};
+use intendant_channel::stream::stream;
+use intendant_port::outlet::Outlet;
+use intendant_serve::server::{Incoming, Server};
+use serde_json::Value;
+
+use crate::error::{ApiError, json_response, text_response};
+use crate::model::healthy;
+use crate::request::Request;
+
+/// The channels that are open, by name.
+#[derive(Clone, Default)]
+pub struct Channels {
+    channels: BTreeMap<String, Channel>,
+}
+
+/// A way for messages to come in.
+#[derive(Clone)]
+pub enum Channel {
+    /// Answers in the HTTP response.
+    Rest,
+    /// Answers posted elsewhere.
+    Callback(Arc<dyn Outlet>),
+}
+
+impl Channels {
+    /// Opens a channel under `/webhooks/<name>/`.
+    pub fn open(&mut self, name: impl Into<String>, channel: Channel) {
+        self.channels.insert(name.into(), channel);
+    }
+
+    /// Names of the open channels.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.channels.keys().map(String::as_str)
+    }
+
+    /// Where a channel sends messages outside of a request; `None` when it cannot.
+    pub fn outlet(&self, name: &str) -> Option<Arc<dyn Outlet>> {
+        match self.channels.get(name)? {
+            Channel::Rest => None,
+            Channel::Callback(outlet) => Some(Arc::clone(outlet)),
+        }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Channel> {
+        self.channels.get(name)
+    }
+}
+
+/// `GET /webhooks/<channel>/`.
+pub fn health() -> Response<Body> {
+    healthy()
+}
+
+/// `POST /webhooks/<channel>/webhook`.
+pub async fn receive(
+    server: &Server,
+    name: &str,
+    channel: &Channel,
+    request: &Request,
+) -> Result<Response<Body>, ApiError> {
+    let inbound = rest::read(&request.json()?).ok_or_else(ApiError::internal)?;
+    match channel {
+        Channel::Rest if request.flag("stream", false) => Ok(streamed(server, inbound, name)),
+        Channel::Rest => {
+            let collector = Arc::new(Collector::default());
+            handle(server, inbound, name, Arc::clone(&collector) as Arc<dyn Outlet>).await;
+            Ok(json_response(StatusCode::OK, &Value::Array(collector.take())))
+        }
+        Channel::Callback(outlet) => {
+            let inbound = Inbound { input_channel: None, metadata: Default::default(), ..inbound };
+            handle(server, inbound, name, Arc::clone(outlet)).await;
+            Ok(text_response(StatusCode::OK, "success"))
+        }
+    }
+}
+
+/// Errors are logged; the user gets the messages made so far.
+async fn handle(server: &Server, inbound: Inbound, channel: &str, outlet: Arc<dyn Outlet>) {
+    let Some(text) = inbound.text else {
+        tracing::error!(sender_id = inbound.sender_id, channel, "a message without text is ignored");
+        return;
+    };
+    let sender_id = inbound.sender_id;
+    let incoming = Incoming {
+        text,
+        sender_id: sender_id.clone(),
+        input_channel: Some(inbound.input_channel.unwrap_or_else(|| channel.to_owned())),
+        metadata: inbound.metadata,
+        parse: None,
+    };
+    if let Err(error) = server.handle(incoming, outlet).await {
+        tracing::error!(sender_id, channel, %error, "cannot handle a message");
+    }
+}
+
+fn streamed(server: &Server, inbound: Inbound, name: &str) -> Response<Body> {
+    let (streamer, lines) = stream();
+    let (server, name) = (server.clone(), name.to_owned());
+    tokio::spawn(async move { handle(&server, inbound, &name, Arc::new(streamer)).await });
+    let frames = futures_util::stream::unfold(lines, |mut lines| async move {
+        let line = lines.recv().await?;
+        Some((line, lines))
+    });
+    let frames = frames.map(|line| Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from(line))));
+    let mut response = Response::new(Body::new(StreamBody::new(frames)));
+    let content_type = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
