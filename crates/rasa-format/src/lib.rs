@@ -19,6 +19,7 @@ mod reader;
 pub mod stories;
 pub mod suggest;
 pub mod wire;
+pub mod write;
 pub mod yaml;
 
 pub use project::{Files, Project};

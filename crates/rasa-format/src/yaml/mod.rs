@@ -8,6 +8,8 @@ mod build;
 mod decode;
 mod scalar;
 
+pub(crate) use scalar::resolve as resolve_plain;
+
 use intendant_component::diagnostic::Diagnostic;
 use intendant_talk::data::Source;
 use intendant_talk::message::Object;

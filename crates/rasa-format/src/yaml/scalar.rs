@@ -4,7 +4,7 @@ use super::{Environment, Kind};
 
 /// Resolves a plain scalar by the YAML 1.2 core schema as ruamel applies it: underscores allowed
 /// in numbers, `012` decimal, `0o12` octal, `0x`, `0b`; `yes`, `no` and dates stay texts.
-pub(super) fn resolve(text: &str) -> Kind {
+pub(crate) fn resolve(text: &str) -> Kind {
     let first = match text.as_bytes().first() {
         None => return Kind::Null,
         Some(first) => *first,

@@ -1,3 +1,7 @@
 //! The crate at its boundary: files in, values and findings out.
 
+// A test may stop where it stands.
+#![allow(clippy::unwrap_used)]
+
 mod shared;
+mod writing;
