@@ -31,7 +31,8 @@ fn main() -> Result<()> {
     println!("binary size: {:.1} MB", std::fs::metadata(&binary)?.len() as f64 / 1e6);
     println!("--help: {:.1} ms (median of 21)", median_ms(21, || run(&binary, &["--help"], folder.path()))?);
     prepare(&binary, project.as_deref(), folder.path())?;
-    let train = || run(&binary, &["train", "--force", "--fixed-model-name", "bench", "--quiet"], folder.path());
+    let train =
+        || run(&binary, &["train", "--force", "--fixed-model-name", "bench", "--quiet"], folder.path());
     println!("train, start-up included: {:.0} ms (median of 5)", median_ms(5, train)?);
     measure_server(&binary, folder.path(), Duration::from_secs(seconds))
 }
@@ -67,7 +68,10 @@ fn measure_server(binary: &Path, folder: &Path, duration: Duration) -> Result<()
     println!("POST /model/parse, 1 client: {}", parse.run(server.port)?);
     for clients in [1, 16] {
         let answer = Load { clients, duration, request: Request::Answer };
-        println!("POST /webhooks/rest/webhook, {clients} client(s), SQLite tracker: {}", answer.run(server.port)?);
+        println!(
+            "POST /webhooks/rest/webhook, {clients} client(s), SQLite tracker: {}",
+            answer.run(server.port)?
+        );
     }
     for (events, millis) in load::long_conversation(server.port)? {
         println!("one message in a conversation of about {events} events: {millis:.2} ms (median of 20)");
@@ -102,5 +106,8 @@ fn conditions() -> String {
     let load = load.split_whitespace().next().unwrap_or("unknown");
     let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
-    format!("{cores} cores of{}, load {load} at start, load generator on the same cores", &model.replace('\t', "")[1..])
+    format!(
+        "{cores} cores of{}, load {load} at start, load generator on the same cores",
+        &model.replace('\t', "")[1..]
+    )
 }
