@@ -71,8 +71,7 @@ pub async fn retrieve_story(api: &Api, request: &Request, id: &str) -> Answer {
         sessions = sessions.iter().map(|session| back_in_time(session, until)).collect();
         sessions.retain(|session| !session.events().is_empty());
     }
-    let stories = crate::story::test_stories(id, &sessions);
-    Ok(text_response(StatusCode::OK, (api.stories_yaml)(&stories)))
+    Ok(text_response(StatusCode::OK, crate::story::test_stories(id, &sessions)))
 }
 
 pub async fn execute_action(api: &Api, request: &Request, id: &str) -> Answer {

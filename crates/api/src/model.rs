@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
+use intendant_port::deliver::Parcel;
 use intendant_serve::workshop::{
     IntentTest, TestData, TrainOptions, Trained, WorkshopError, WorkshopErrorKind,
 };
@@ -62,7 +63,8 @@ where
                 ("application/json".to_owned(), body.to_string().into())
             }
         };
-        if let Err(error) = api.callbacks.post(&url, &content_type, body).await {
+        let parcel = Parcel { content_type, body: body.into() };
+        if let Err(error) = api.courier.deliver(&url, parcel).await {
             tracing::error!(url, error = error.chain(), "cannot deliver the result to the callback URL");
         }
     });

@@ -9,11 +9,9 @@ use axum::body::Body;
 use axum::extract::State;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use intendant_port::BoxFuture;
+use intendant_port::deliver::Courier;
 use intendant_serve::server::Server;
 use intendant_serve::workshop::Workshop;
-use intendant_talk::domain::Domain;
-use intendant_talk::story::Story;
 
 use crate::auth::Auth;
 use crate::cors::Cors;
@@ -41,17 +39,6 @@ pub struct ApiSettings {
     pub body_bytes_max: usize,
 }
 
-/// Posts results to the `callback_url` of a request.
-pub trait Callbacks: Send + Sync {
-    /// Posts one body.
-    fn post<'a>(
-        &'a self,
-        url: &'a str,
-        content_type: &'a str,
-        body: bytes::Bytes,
-    ) -> BoxFuture<'a, intendant_port::error::Result<()>>;
-}
-
 /// What the handlers work with.
 pub struct Api {
     /// The server.
@@ -61,13 +48,9 @@ pub struct Api {
     /// The open channels.
     pub channels: Channels,
     /// Delivery of results to `callback_url`s.
-    pub callbacks: Arc<dyn Callbacks>,
+    pub courier: Arc<dyn Courier>,
     /// How the API behaves.
     pub settings: ApiSettings,
-    /// Writes a domain as YAML.
-    pub domain_yaml: fn(&Domain) -> String,
-    /// Writes stories as YAML.
-    pub stories_yaml: fn(&[Story]) -> String,
     /// Trainings that are running.
     pub trainings: AtomicUsize,
 }

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
+use intendant_rasa_format::write::domain_yaml;
 use serde_json::{Value, json};
 
 use crate::error::{API_VERSION, ApiError, MINIMUM_COMPATIBLE_VERSION, json_response, text_response};
@@ -34,7 +35,7 @@ pub fn domain(api: &Api, request: &Request) -> Result<Response<Body>, ApiError> 
         return Ok(json_response(StatusCode::OK, &Value::Object(assistant.domain().dict.clone())));
     }
     if accept.ends_with("yml") || accept.ends_with("yaml") {
-        let mut response = text_response(StatusCode::OK, (api.domain_yaml)(assistant.domain()));
+        let mut response = text_response(StatusCode::OK, domain_yaml(assistant.domain()));
         let yaml = HeaderValue::from_static("application/x-yaml");
         response.headers_mut().insert(header::CONTENT_TYPE, yaml);
         return Ok(response);

@@ -4,6 +4,7 @@
 //! `api` mounts the webhooks; `client` carries what is sent out. Every outlet gets the bot's
 //! message as one object and takes it apart in the same order ([`render`]).
 
+pub mod callback;
 pub mod collect;
 pub mod render;
 pub mod rest;

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod broker;
 pub mod clock;
+pub mod deliver;
 pub mod error;
 pub mod generate;
 pub mod lock;
