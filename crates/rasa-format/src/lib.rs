@@ -18,6 +18,7 @@ pub mod project;
 mod reader;
 pub mod stories;
 pub mod suggest;
+pub mod validate;
 pub mod wire;
 pub mod write;
 pub mod yaml;

@@ -1,8 +1,10 @@
 //! A whole project: configuration, domain, language data and stories, read together because they
 //! refer to each other.
 
+use std::collections::{HashMap, HashSet};
+
 use intendant_component::diagnostic::{Diagnostic, Severity};
-use intendant_talk::data::{Example, NluData};
+use intendant_talk::data::{Example, NluData, Source};
 use intendant_talk::domain::Domain;
 use intendant_talk::story::{Step, StepKind, Story};
 
@@ -55,7 +57,7 @@ impl Project {
         let project = Self::assemble(config, written, language, stories);
         check_slots(&project, &mut findings);
         check_responses(&project, &mut findings);
-        deduplicate(&mut findings);
+        order(&mut findings);
         (project, findings)
     }
 
@@ -208,14 +210,21 @@ fn check_responses(project: &Project, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Files given in several roles are read several times; what is wrong with them is said once.
-pub(crate) fn deduplicate(findings: &mut Vec<Diagnostic>) {
-    let mut seen: std::collections::HashSet<(String, usize, usize, String)> =
-        std::collections::HashSet::new();
-    findings.retain(|finding| {
+/// Sorts findings by file, in the order in which files were read, and place. Files given in
+/// several roles are read several times; what is wrong with them is said once.
+fn order(findings: &mut Vec<Diagnostic>) {
+    let mut files: HashMap<String, usize> = HashMap::new();
+    for finding in findings.iter() {
+        let n_files = files.len();
+        files.entry(finding.source.file.clone()).or_insert(n_files);
+    }
+    let place = |finding: &Diagnostic| {
         let source = &finding.source;
-        seen.insert((source.file.clone(), source.line, source.column, finding.message.clone()))
-    });
+        (files.get(&source.file).copied(), source.line, source.column)
+    };
+    findings.sort_by_cached_key(place);
+    let mut seen: HashSet<(Source, String)> = HashSet::new();
+    findings.retain(|finding| seen.insert((finding.source.clone(), finding.message.clone())));
 }
 
 /// Whether any finding is an error.

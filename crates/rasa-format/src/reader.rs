@@ -48,7 +48,9 @@ impl Reader<'_> {
 
     /// Reports that `node`, the value of `what`, should be `expected`.
     pub fn mismatch(&mut self, node: &Node, what: &str, expected: &str) {
-        let message = format!("`{what}` must be {expected}, found {}", node.describe());
+        // A phrase stands as it is, a key in quotes.
+        let what = if what.contains(' ') { what.to_owned() } else { format!("`{what}`") };
+        let message = format!("{what} must be {expected}, found {}", node.describe());
         let hint = match (&node.kind, expected) {
             (Kind::Int(_) | Kind::Float(_) | Kind::Bool(_), expected) if expected.contains("text") => {
                 Some("put it in quotes")
@@ -139,18 +141,28 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports keys of a map that are not among `known`.
+    /// Reports keys of a map that are not among `known` as errors.
     pub fn known_keys(&mut self, node: &Node, place: &str, known: &[&str]) {
+        self.unknown_keys(Severity::Error, node, place, known);
+    }
+
+    /// Reports keys of a map that are not among `known` as warnings, where Rasa tolerates them.
+    pub fn usual_keys(&mut self, node: &Node, place: &str, known: &[&str]) {
+        self.unknown_keys(Severity::Warning, node, place, known);
+    }
+
+    fn unknown_keys(&mut self, severity: Severity, node: &Node, place: &str, known: &[&str]) {
         for entry in node.entries() {
             if known.contains(&entry.key.as_str()) {
                 continue;
             }
-            let message = format!("{place} has no key `{}`", entry.key);
+            let message = format!("`{}` is not a key of {place}", entry.key);
             let hint = match closest(&entry.key, known.iter().copied()) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known keys are {}", quoted(known)),
             };
-            self.error_with_hint(entry.mark, message, hint);
+            let source = entry.mark.source(self.file);
+            self.findings.push(Diagnostic { severity, source, message, hint: Some(hint) });
         }
     }
 

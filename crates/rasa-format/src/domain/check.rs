@@ -8,9 +8,7 @@ use crate::suggest::closest;
 use crate::yaml::{Entry, Kind, Node};
 
 /// Keys that other readers of the same file know.
-const FOREIGN_KEYS: [&str; 14] = [
-    "version",
-    "config",
+pub(super) const FOREIGN_KEYS: [&str; 12] = [
     "nlu",
     "stories",
     "rules",
@@ -38,6 +36,7 @@ pub(super) fn check(document: &Node, reader: &mut Reader<'_>, sources: &mut Sour
             "e2e_actions" => drop(reader.texts(value, "e2e_actions")),
             "session_config" => session(value, reader),
             "config" => config(value, reader),
+            "version" => {}
             key if FOREIGN_KEYS.contains(&key) => {}
             key => {
                 if let Some(known) = closest(key, KEYS) {
@@ -63,7 +62,7 @@ fn named<'n>(
             Kind::Text(name) if !name.is_empty() => (name.clone(), None),
             Kind::Map(entries) if !entries.is_empty() => {
                 if let Some(second) = entries.get(1) {
-                    reader.error_with_hint(
+                    reader.warning_with_hint(
                         second.mark,
                         format!(
                             "an item of `{plural}` holds one name, found `{}` after `{}`",
@@ -102,7 +101,7 @@ fn intents(node: &Node, reader: &mut Reader<'_>, sources: &mut Sources) {
         reader.map(&body.value, &name);
         let place = format!("the intent `{name}`");
         let known = ["use_entities", "ignore_entities", "triggers", "used_entities", "is_retrieval_intent"];
-        reader.known_keys(&body.value, &place, &known);
+        reader.usual_keys(&body.value, &place, &known);
         let listed = |key: &str, reader: &mut Reader<'_>| match body.value.get(key) {
             Some(Node { kind: Kind::Bool(_) | Kind::Null, .. }) | None => Vec::new(),
             Some(value) => reader.texts(value, key),
@@ -135,11 +134,11 @@ fn entities(node: &Node, reader: &mut Reader<'_>, sources: &mut Sources) {
         }
         reader.map(&body.value, &name);
         let place = format!("the entity `{name}`");
-        reader.known_keys(&body.value, &place, &["roles", "groups", "influence_conversation"]);
+        reader.usual_keys(&body.value, &place, &["roles", "groups", "influence_conversation"]);
         for key in ["roles", "groups"] {
             if let Some(labels) = body.value.get(key) {
                 for label in reader.list(labels, key) {
-                    reader.text(label, key);
+                    reader.text(label, &format!("an item of {key}"));
                 }
             }
         }
@@ -224,7 +223,7 @@ fn forms(node: &Node, reader: &mut Reader<'_>, sources: &mut Sources) {
             continue;
         }
         for slot in reader.list(required, "required_slots") {
-            if let Some(slot_name) = reader.text(slot, "required_slots") {
+            if let Some(slot_name) = reader.text(slot, "an item of required_slots") {
                 let path = format!("forms/{name}/required_slots/{slot_name}");
                 sources.insert(path, reader.source(slot.mark));
             }
@@ -238,7 +237,7 @@ fn forms(node: &Node, reader: &mut Reader<'_>, sources: &mut Sources) {
 fn session(node: &Node, reader: &mut Reader<'_>) {
     reader.map(node, "session_config");
     let known = ["session_expiration_time", "carry_over_slots_to_new_session"];
-    reader.known_keys(node, "`session_config`", &known);
+    reader.usual_keys(node, "`session_config`", &known);
     if let Some(minutes) = node.get(known[0]).filter(|node| !node.is_null())
         && reader.number(minutes, known[0]).is_some_and(|number| number < 0.0)
     {

@@ -95,11 +95,9 @@ pub(crate) fn read_document(document: &Node, reader: &mut Reader<'_>) -> Option<
     }
     let mut sources = Sources::default();
     check::check(document, reader, &mut sources);
-    let keys = KEYS.iter().chain(&["version", "config"]);
-    let keys: Vec<&str> = keys.copied().collect();
     let mut dict = document.to_object();
-    // Other keys belong to other readers of the same file (`nlu`, `stories`, `pipeline`, …).
-    dict.retain(|key, _| keys.contains(&key.as_str()));
+    // Keys of other readers of the same file; what nobody knows stays, as Rasa keeps it.
+    dict.retain(|key, _| !check::FOREIGN_KEYS.contains(&key.as_str()));
     Some(Document { dict, sources })
 }
 

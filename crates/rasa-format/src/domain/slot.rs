@@ -3,7 +3,7 @@
 use super::Sources;
 use crate::reader::Reader;
 use crate::suggest::did_you_mean;
-use crate::yaml::{Entry, Kind, Mark, Node};
+use crate::yaml::{Entry, Kind, Node};
 
 const TYPES: [&str; 6] = ["text", "bool", "categorical", "float", "list", "any"];
 const MAPPINGS: [&str; 5] = ["from_entity", "from_intent", "from_trigger_intent", "from_text", "custom"];
@@ -64,6 +64,14 @@ fn check_options(entry: &Entry, place: &str, kind: Option<&str>, reader: &mut Re
         Some("float") => known.extend(["min_value", "max_value"]),
         None => return,
         _ => {}
+    }
+    if let Some(auto_fill) = entry.value.entry("auto_fill") {
+        reader.error_with_hint(
+            auto_fill.mark,
+            format!("{place} has the key `auto_fill`, which Rasa 3 no longer has"),
+            "remove it, and add a mapping `- type: from_entity` if an entity shall fill the slot",
+        );
+        known.push("auto_fill");
     }
     reader.known_keys(&entry.value, place, &known);
     if let Some(flag) = entry.value.get("influence_conversation") {
@@ -150,7 +158,7 @@ fn check_mapping(mapping: &Node, place: &str, reader: &mut Reader<'_>) {
     }
     let known: Vec<&str> =
         ["type", "intent", "not_intent", "conditions"].iter().chain(own).copied().collect();
-    reader.known_keys(mapping, &format!("a mapping `{kind}`"), &known);
+    reader.usual_keys(mapping, &format!("a mapping `{kind}`"), &known);
     for key in ["entity", "role", "group", "action"] {
         if let Some(node) = mapping.get(key).filter(|node| !node.is_null()) {
             reader.text(node, key);
@@ -175,10 +183,10 @@ fn check_condition(condition: &Node, place: &str, reader: &mut Reader<'_>) {
     };
     reader.known_keys(condition, "a condition", &["active_loop", "requested_slot"]);
     let Some(active) = condition.get("active_loop") else {
-        return reader.error_with_hint(
+        return reader.warning_with_hint(
             condition.mark,
-            format!("a mapping condition of {place} has no `active_loop`"),
-            "name the form, or write `active_loop: null` for no form",
+            format!("a mapping condition of {place} has no `active_loop`, which means no form"),
+            "name the form, or write `active_loop: null`",
         );
     };
     for node in [Some(active), condition.get("requested_slot")].into_iter().flatten() {
@@ -192,7 +200,6 @@ fn check_condition(condition: &Node, place: &str, reader: &mut Reader<'_>) {
 /// `active_loop: "null"` in quotes is a form of that name, hardly ever meant.
 fn check_loop_text(active: &Node, reader: &mut Reader<'_>) {
     if let Some(text @ ("null" | "none" | "None")) = active.as_text() {
-        let Mark { .. } = active.mark;
         let message = format!("`active_loop: {text}` names a form");
         reader.warning_with_hint(active.mark, message, "write `active_loop: null` for no form");
     }

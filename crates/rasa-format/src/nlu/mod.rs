@@ -148,7 +148,7 @@ fn read_item(item: &Node, data: &mut LanguageData, reader: &mut Reader<'_>) {
     let kind = name.key.as_str();
     let known: &[&str] =
         if kind == "intent" { &["intent", "metadata", "examples"] } else { &[kind, "examples"] };
-    reader.known_keys(item, &format!("a {kind} item"), known);
+    reader.known_keys(item, &format!("an item `{kind}`"), known);
     if name.value.is_null() || name.value.as_text() == Some("") {
         return reader.warning(name.mark, format!("this {kind} has no name and is skipped"));
     }
@@ -197,7 +197,7 @@ fn read_intent(item: &Node, label: &Label<'_>, data: &mut LanguageData, reader: 
             }
         }
         Kind::Null => {}
-        _ => reader.mismatch(examples, "examples", "a text with one `- example` per line or a list"),
+        _ => return reader.mismatch(examples, "examples", "a text with one `- example` per line or a list"),
     }
     if data.data.examples.len() == n_before {
         reader.warning(label.mark, format!("the intent `{name}` has no examples"));

@@ -49,9 +49,7 @@ impl Place {
 
 pub(super) fn read(node: &Node, place: Place, reader: &mut Reader<'_>) -> Option<Step> {
     let Kind::Map(entries) = &node.kind else {
-        let message =
-            format!("a step must be a map such as `action: name`, found {}; it is skipped", node.describe());
-        reader.warning(node.mark, message);
+        reader.mismatch(node, "a step of a story", "a map such as `action: name`");
         return None;
     };
     let Some(key) = STEP_KEYS.iter().find_map(|key| node.entry(key)) else {
@@ -283,7 +281,13 @@ fn assignments(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<SlotAssignmen
                 }))
             }
             _ => {
-                reader.mismatch(item, "an item of slot_was_set", "a slot's name, or a map of slot and value")
+                let found = item.describe();
+                reader.warning(
+                    item.mark,
+                    format!(
+                        "a slot must be a name, or a map of name and value, found {found}; it is skipped"
+                    ),
+                );
             }
         }
     }
@@ -305,8 +309,7 @@ fn alternatives(node: &Node, mark: Mark, place: Place, reader: &mut Reader<'_>) 
                 steps.push(Step { kind, source: reader.source(item.mark) });
             }
         } else {
-            let message = "an alternative must be an `intent` or `slot_was_set`; the whole `or` is skipped";
-            reader.warning(item.mark, message);
+            reader.error(item.mark, "an alternative must be an `intent` or `slot_was_set`");
             return None;
         }
     }

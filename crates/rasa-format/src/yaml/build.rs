@@ -35,7 +35,7 @@ pub(super) fn build(
                 let marker = error.marker();
                 let mark = Mark { line: marker.line() as u32, column: marker.col() as u32 + 1 };
                 let message = format!("this is not valid YAML: {}", error.info());
-                let hint = syntax_hint(text, mark);
+                let hint = syntax_hint(text, mark, &error.info());
                 let finding = Diagnostic::error(mark.source(file), message);
                 builder.findings.push(match hint {
                     Some(hint) => finding.with_hint(hint),
@@ -57,11 +57,18 @@ pub(super) fn build(
 }
 
 /// The likely reason why a document cannot be read on.
-fn syntax_hint(text: &str, mark: Mark) -> Option<&'static str> {
-    let line = text.lines().nth((mark.line as usize).saturating_sub(1))?;
-    let indent = &line[..line.len() - line.trim_start().len()];
-    if indent.contains('\t') {
+fn syntax_hint(text: &str, mark: Mark, problem: &str) -> Option<&'static str> {
+    let mut lines = text.lines().skip((mark.line as usize).saturating_sub(1));
+    let line = lines.next()?;
+    let starts_with_tab = |line: &str| line[..line.len() - line.trim_start().len()].contains('\t');
+    if starts_with_tab(line) || lines.next().is_some_and(starts_with_tab) {
         return Some("indent with spaces; YAML does not allow tabs there");
+    }
+    if problem.contains("quoted scalar") {
+        return Some("a quote that was opened is not closed, or its text is not indented");
+    }
+    if problem.contains("unknown anchor") {
+        return Some("a text that starts with `*` must be put in quotes");
     }
     let value = line.split_once(": ").map_or("", |(_, value)| value.trim_start());
     if value.contains(": ") && !value.starts_with(['"', '\'']) {

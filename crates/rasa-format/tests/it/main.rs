@@ -3,5 +3,7 @@
 // A test may stop where it stands.
 #![allow(clippy::unwrap_used)]
 
+mod findings;
+mod robust;
 mod shared;
 mod writing;
