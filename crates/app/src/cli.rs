@@ -50,6 +50,9 @@ pub enum Command {
     Test(TestArgs),
     /// Checks and transforms the project's data.
     Data(DataArgs),
+    /// Prints the generated reference pages.
+    #[command(hide = true)]
+    Reference,
 }
 
 #[derive(Debug, Args)]
@@ -325,6 +328,9 @@ pub struct UpArgs {
     /// Port to listen on.
     #[arg(short, long, default_value_t = 5005)]
     pub port: u16,
+    /// Serve the page and the API beyond this machine although nobody is asked for a password.
+    #[arg(long)]
+    pub allow_anyone: bool,
 }
 
 #[derive(Debug, Args)]

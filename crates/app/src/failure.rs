@@ -30,6 +30,11 @@ impl Failure {
         Self { class, message }
     }
 
+    /// The message without its class.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Prints it and gives the exit code.
     pub fn report(&self) -> ExitCode {
         if self.class.is_empty() {

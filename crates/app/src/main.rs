@@ -6,13 +6,22 @@
 mod cli;
 mod commands;
 mod failure;
+mod logging;
+mod model;
+mod progress;
+mod project;
+mod report;
+mod wiring;
+mod workshop;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use intendant_config::Environment;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, DataCommand};
 use crate::failure::Failure;
+use crate::logging::Level;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -26,13 +35,30 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     if cli.version {
         return Ok(commands::version::run());
     }
-    match cli.command {
-        Some(Command::Run(arguments)) => commands::run::run(arguments),
-        None => {
-            // As Rasa: help, and exit code 1.
-            let _ = Cli::command().print_help();
-            Ok(ExitCode::FAILURE)
-        }
-        Some(_) => Err(Failure::new("NotImplemented", "this command is being built")),
+    let Some(command) = cli.command else {
+        // As Rasa: help, and exit code 1.
+        let _ = Cli::command().print_help();
+        return Ok(ExitCode::FAILURE);
+    };
+    let environment = Environment::read();
+    let (level, targets) = match &command {
+        Command::Run(arguments) => (Level::Info, Some(&arguments.server.log)),
+        Command::Up(_) => (Level::Info, None),
+        Command::Shell(arguments) => (Level::Warn, Some(&arguments.server.log)),
+        _ => (Level::Warn, None),
+    };
+    logging::start(&cli.logging, targets, &environment, level)?;
+    let quiet = cli.logging.quiet;
+    match command {
+        Command::Init(arguments) => commands::init::run(&arguments, &environment),
+        Command::Train(arguments) => commands::train::run(arguments, quiet, &environment),
+        Command::Run(arguments) => commands::run::run(arguments, &environment),
+        Command::Up(arguments) => commands::up::run(&arguments, &environment),
+        Command::Shell(arguments) => commands::shell::run(arguments, &environment),
+        Command::Test(arguments) => commands::test::run(arguments, &environment),
+        Command::Data(arguments) => match arguments.command {
+            DataCommand::Validate(arguments) => commands::data::run(arguments, &environment),
+        },
+        Command::Reference => commands::reference::run(),
     }
 }

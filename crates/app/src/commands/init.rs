@@ -4,9 +4,11 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use intendant_config::Environment;
 use intendant_train::files;
 
 use crate::cli::InitArgs;
+use crate::commands::train::Order;
 use crate::failure::Failure;
 
 macro_rules! starter {
@@ -30,7 +32,7 @@ const STARTER: &[(&str, &str)] = starter![
 ];
 
 /// Creates the project, asks nothing with `--no-prompt`, and trains it.
-pub fn run(arguments: &InitArgs) -> Result<ExitCode, Failure> {
+pub fn run(arguments: &InitArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     let folder = match &arguments.init_dir {
         Some(folder) => folder.clone(),
         None if arguments.no_prompt => PathBuf::from("."),
@@ -47,11 +49,12 @@ pub fn run(arguments: &InitArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::new("", message));
     }
     for (path, content) in STARTER {
-        files::write_whole(&folder.join(path), content.as_bytes()).map_err(|error| Failure::of("FileError", &error))?;
+        files::write_whole(&folder.join(path), content.as_bytes())
+            .map_err(|error| Failure::of("FileError", &error))?;
     }
     println!("Created a project in {}.", folder.display());
     if arguments.no_prompt || confirm("Train it now?") {
-        super::train::train_folder(&folder)?;
+        super::train::execute(&Order::of_folder(&folder), environment)?;
         println!("{}", next_steps(&folder));
     } else {
         println!("Train it with `intendant train` in that folder.");

@@ -1,5 +1,12 @@
 //! One file per command.
 
+pub mod data;
+pub mod init;
+pub mod reference;
 pub mod run;
 pub mod run_actions;
+pub mod shell;
+pub mod test;
+pub mod train;
+pub mod up;
 pub mod version;

@@ -1,14 +1,143 @@
 //! `intendant run`.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
-use crate::cli::RunArgs;
+use axum::Router;
+use intendant_api::auth::Auth;
+use intendant_api::cors::Cors;
+use intendant_api::listen;
+use intendant_api::router::{Api, ApiSettings, BODY_BYTES_MAX, router};
+use intendant_api::webhooks::{Channel, Channels};
+use intendant_config::Environment;
+use intendant_port::BoxFuture;
+use intendant_port::deliver::{Courier, Parcel};
+use intendant_port::error::{Error, Kind};
+
+use intendant_serve::server::Server;
+use intendant_train::models;
+
+use crate::cli::{RunArgs, ServerArgs};
 use crate::failure::Failure;
+use crate::model;
+use crate::wiring::{self, Wiring};
+use crate::workshop::AppWorkshop;
 
 /// Serves a model, or starts the action server.
-pub fn run(arguments: RunArgs) -> Result<ExitCode, Failure> {
+pub fn run(arguments: RunArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     if let Some(part) = &arguments.part {
         return super::run_actions::run(part);
     }
-    Err(Failure::new("NotImplemented", "this command is being built"))
+    refuse_unsupported(&arguments.server)?;
+    let model_path = arguments.model.path();
+    let newest = models::newest(&model_path).map_err(|error| Failure::of("", &error))?;
+    if newest.is_none() && !arguments.server.enable_api {
+        let message = format!(
+            "no model found at {}; train one with `intendant train`, or start with --enable-api and load one over HTTP",
+            model_path.display()
+        );
+        return Err(Failure::new("", message));
+    }
+    let runtime = wiring::runtime()?;
+    runtime.block_on(serve(&arguments, newest.as_deref(), environment))
+}
+
+fn refuse_unsupported(arguments: &ServerArgs) -> Result<(), Failure> {
+    if arguments.remote_storage.is_some() {
+        return Err(Failure::new(
+            "",
+            "--remote-storage is not in this version: put the model into a folder and name it with --model",
+        ));
+    }
+    Ok(())
+}
+
+async fn serve(
+    arguments: &RunArgs,
+    model: Option<&Path>,
+    environment: &Environment,
+) -> Result<ExitCode, Failure> {
+    let Wiring { server } = wiring::server(arguments.model.endpoints.as_deref(), environment).await?;
+    if let Some(file) = model {
+        server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
+    }
+    let router = api_router(&server, &arguments.server, environment)?;
+    listen_until_stopped(server, router, &arguments.server.interface, arguments.server.port).await
+}
+
+/// Rasa's API over a server.
+pub fn api_router(
+    server: &Server,
+    arguments: &ServerArgs,
+    environment: &Environment,
+) -> Result<Router, Failure> {
+    let auth =
+        Auth::new(arguments.auth_token.clone(), arguments.jwt_secret.as_deref(), &arguments.jwt_method);
+    let settings = ApiSettings {
+        enable_api: arguments.enable_api,
+        auth: auth.map_err(|error| Failure::of("", &error))?,
+        cors: Cors { origins: arguments.cors.clone().unwrap_or_default() },
+        body_bytes_max: BODY_BYTES_MAX,
+    };
+    let workshop = Arc::new(AppWorkshop { environment: environment.clone() });
+    let mut channels = Channels::default();
+    channels.open("rest", Channel::Rest);
+    Ok(router(Api {
+        server: server.clone(),
+        workshop,
+        channels,
+        courier: Arc::new(NoCourier),
+        settings,
+        trainings: AtomicUsize::new(0),
+    }))
+}
+
+/// Listens until the process is asked to end, then finishes what is in hand.
+pub async fn listen_until_stopped(
+    server: Server,
+    router: Router,
+    interface: &str,
+    port: u16,
+) -> Result<ExitCode, Failure> {
+    let listener = listen::bind(interface, port).await.map_err(|error| Failure::of("", &error))?;
+    let address = listener.local_addr().map_err(|error| Failure::of("", &error))?;
+    tracing::info!("listening on http://{address}");
+    listen::serve(listener, router, asked_to_stop()).await;
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn asked_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => {
+                tokio::select! {
+                    _ = interrupted => {}
+                    _ = terminated.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot wait for the termination signal");
+                let _ = interrupted.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = interrupted.await;
+    }
+}
+
+struct NoCourier;
+
+impl Courier for NoCourier {
+    fn deliver<'a>(&'a self, url: &'a str, _: Parcel) -> BoxFuture<'a, intendant_port::error::Result<()>> {
+        Box::pin(async move { Err(Error::new(Kind::Unavailable, format!("cannot post to {url} yet"))) })
+    }
 }

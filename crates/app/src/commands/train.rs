@@ -1,0 +1,317 @@
+//! `intendant train`, `train nlu`, `train core`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use intendant_bundle::{Bundle, Metadata, TrainingType};
+use intendant_component::diagnostic::Diagnostic;
+use intendant_component::training::{Progress, TrainContext};
+use intendant_config::Environment;
+use intendant_rasa_format::project::Project;
+use intendant_train::plan::{Plan, TrainError, Trained};
+use intendant_train::recipe::Recipe;
+use intendant_train::{files, models, plan};
+
+use crate::cli::{TrainArgs, TrainOutput, TrainPart};
+use crate::commands::data::{ValidateOptions, validate_project};
+use crate::failure::Failure;
+use crate::progress::TerminalProgress;
+use crate::project::{self, Paths};
+use crate::report;
+
+/// Exit code of a dry run that found something to train.
+const DRY_RUN_RETRAIN: u8 = 1;
+/// Exit code of a dry run with `--force`.
+const DRY_RUN_FORCED: u8 = 8;
+
+/// The seed of all training that asks for no other.
+pub const SEED: u64 = 42;
+
+/// One training, whichever command asked for it.
+pub struct Order {
+    /// Where the project's files are.
+    pub paths: Paths,
+    /// Train only this; `None` trains what the files allow.
+    pub only: Option<TrainingType>,
+    /// Where the model goes.
+    pub out: PathBuf,
+    /// File name without ending.
+    pub fixed_model_name: Option<String>,
+    /// Threads; all cores unless given.
+    pub threads: Option<usize>,
+    /// Stories glued together, at most.
+    pub augmentation: usize,
+    /// Train although nothing changed.
+    pub force: bool,
+    /// Only say what would be trained.
+    pub dry_run: bool,
+    /// `None` skips the check.
+    pub validation: Option<ValidateOptions>,
+    /// Print only warnings and errors.
+    pub quiet: bool,
+}
+
+impl Order {
+    fn new(paths: Paths, output: &TrainOutput, quiet: bool) -> Self {
+        Self {
+            paths,
+            only: None,
+            out: output.out.clone(),
+            fixed_model_name: output.fixed_model_name.clone(),
+            threads: output.num_threads,
+            augmentation: intendant_policy::DEFAULT_AUGMENTATION,
+            force: false,
+            dry_run: false,
+            validation: None,
+            quiet,
+        }
+    }
+
+    /// The training of `init` and `up`: the default paths below `folder`.
+    pub fn of_folder(folder: &Path) -> Self {
+        let at = |name: &str| if folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) };
+        Self {
+            paths: Paths {
+                config: Some(at("config.yml")),
+                domain: vec![at("domain.yml")],
+                data: vec![at("data")],
+            },
+            only: None,
+            out: at("models"),
+            fixed_model_name: None,
+            threads: None,
+            augmentation: intendant_policy::DEFAULT_AUGMENTATION,
+            force: false,
+            dry_run: false,
+            validation: Some(ValidateOptions::default()),
+            quiet: false,
+        }
+    }
+}
+
+/// What became of an order.
+pub enum Outcome {
+    /// The existing model is the one that training would give.
+    Unchanged(PathBuf),
+    /// A new model.
+    Trained(PathBuf),
+    /// Nothing was done, this is the exit code.
+    Planned(ExitCode),
+}
+
+/// Runs `intendant train`.
+pub fn run(arguments: TrainArgs, quiet: bool, environment: &Environment) -> Result<ExitCode, Failure> {
+    let order = order(arguments, quiet);
+    match execute(&order, environment)? {
+        Outcome::Planned(code) => return Ok(code),
+        Outcome::Unchanged(path) if !quiet => {
+            println!("Nothing changed. You can use the old model stored at '{}'.", path.display());
+        }
+        Outcome::Trained(path) if !quiet => {
+            println!("Your model is trained and saved at '{}'.", path.display());
+        }
+        Outcome::Unchanged(_) | Outcome::Trained(_) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn order(arguments: TrainArgs, quiet: bool) -> Order {
+    match arguments.part {
+        None => {
+            let TrainArgs { project, output, core, .. } = arguments;
+            let paths = Paths { config: Some(project.config), domain: project.domain, data: project.data };
+            let validation = (!arguments.skip_validation).then_some(ValidateOptions {
+                max_history: arguments.validation_max_history,
+                fail_on_warnings: arguments.fail_on_validation_warnings,
+            });
+            Order {
+                augmentation: core.augmentation,
+                force: arguments.force,
+                dry_run: arguments.dry_run,
+                validation,
+                ..Order::new(paths, &output, quiet)
+            }
+        }
+        Some(TrainPart::Nlu { nlu, config, domain, output }) => {
+            let paths = Paths { config: Some(config), domain, data: nlu };
+            Order { only: Some(TrainingType::Nlu), ..Order::new(paths, &output, quiet) }
+        }
+        Some(TrainPart::Core { stories, config, domain, output, core, force }) => {
+            let paths = Paths { config: Some(config), domain, data: stories };
+            let only = Some(TrainingType::Core);
+            Order { only, augmentation: core.augmentation, force, ..Order::new(paths, &output, quiet) }
+        }
+    }
+}
+
+/// Reads, checks, plans, trains, writes.
+pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Failure> {
+    let (project, findings) = project::read(&order.paths, environment)?;
+    if project::has_errors(&findings) {
+        report::print(&findings);
+        return Err(Failure::new("", too_many(&findings)));
+    }
+    if let Some(options) = &order.validation {
+        validate_project(&project, &findings, options)?;
+    } else {
+        report::print(&findings);
+    }
+    let (recipe, training_type) = recipe(project, order.augmentation, order.only)?;
+    let previous = models::newest(&order.out).map_err(|error| Failure::of("", &error))?;
+    let previous = previous.and_then(|path| read_previous(&path));
+    let metadata = previous.as_ref().map(|(_, bundle)| &bundle.metadata);
+    let plan = plan::plan(&recipe, training_type, metadata.filter(|_| !order.force));
+    if order.dry_run {
+        return Ok(Outcome::Planned(dry_run(order, &plan)));
+    }
+    if let Some((path, bundle)) = &previous
+        && plan.is_up_to_date
+    {
+        return unchanged(order, path, bundle);
+    }
+    let bundle = previous.map(|(_, bundle)| bundle);
+    let started = Instant::now();
+    let trained = train(&recipe, &plan, bundle, order)?;
+    if !order.quiet {
+        println!("Trained in {:.2} s.", started.elapsed().as_secs_f64());
+    }
+    let path = order.out.join(model_name(order.fixed_model_name.as_deref(), &trained.metadata));
+    files::write_whole(&path, &trained.archive).map_err(|error| Failure::of("", &error))?;
+    Ok(Outcome::Trained(path))
+}
+
+/// What to train from a project.
+///
+/// # Errors
+/// When there is nothing to train, or stories use slots that do not exist.
+pub fn recipe(
+    project: Project,
+    augmentation: usize,
+    only: Option<TrainingType>,
+) -> Result<(Recipe, TrainingType), Failure> {
+    let recipe = Recipe::new(project, augmentation);
+    let Some(possible) = recipe.trainable() else {
+        return Err(Failure::new(
+            "",
+            "no training data found: expected examples under `nlu:`, or `stories:` or `rules:` together with a domain; \
+             name the files with --data and --domain",
+        ));
+    };
+    let training_type = match (only, possible) {
+        (None, possible) => possible,
+        (Some(only), possible) if only == possible || possible == TrainingType::Both => only,
+        (Some(TrainingType::Nlu), _) => {
+            return Err(Failure::new("", "no examples found to train understanding from"));
+        }
+        (Some(_), _) => {
+            return Err(Failure::new("", "no stories or rules, or no domain, to train dialogue from"));
+        }
+    };
+    if training_type != TrainingType::Core && recipe.language.is_none() {
+        let message =
+            "the configuration lacks `language`, which understanding needs: add `language: en`, say";
+        return Err(Failure::new("", message));
+    }
+    if training_type != TrainingType::Nlu {
+        let unknown = recipe.unknown_story_slots();
+        if !unknown.is_empty() {
+            report::print(&unknown);
+            return Err(Failure::new("", too_many(&unknown)));
+        }
+    }
+    Ok((recipe, training_type))
+}
+
+fn too_many(findings: &[Diagnostic]) -> String {
+    let errors = report::count(findings).errors;
+    format!("{errors} error{} in the project; nothing was trained", if errors == 1 { "" } else { "s" })
+}
+
+/// A previous model that cannot be read is no reason not to train a new one.
+fn read_previous(path: &Path) -> Option<(PathBuf, Bundle)> {
+    let bytes = files::read(path).ok()?;
+    match intendant_bundle::read(&bytes) {
+        Ok(bundle) => Some((path.to_owned(), bundle)),
+        Err(error) => {
+            tracing::info!(model = %path.display(), %error, "the newest model cannot be compared with");
+            None
+        }
+    }
+}
+
+fn dry_run(order: &Order, plan: &Plan) -> ExitCode {
+    if order.force {
+        println!("The training was forced.");
+        return ExitCode::from(DRY_RUN_FORCED);
+    }
+    if plan.is_up_to_date {
+        println!("No training of components required.");
+        return ExitCode::SUCCESS;
+    }
+    if plan.trains_nlu {
+        println!("Understanding would be trained.");
+    }
+    if plan.trains_core {
+        println!("Dialogue would be trained.");
+    }
+    if !plan.trains_nlu && !plan.trains_core {
+        println!("Nothing would be trained, only the domain replaced.");
+    }
+    ExitCode::from(DRY_RUN_RETRAIN)
+}
+
+fn unchanged(order: &Order, path: &Path, bundle: &Bundle) -> Result<Outcome, Failure> {
+    let Some(name) = order.fixed_model_name.as_deref() else {
+        return Ok(Outcome::Unchanged(path.to_owned()));
+    };
+    let wanted = order.out.join(model_name(Some(name), &bundle.metadata));
+    if wanted != path {
+        let bytes = files::read(path).map_err(|error| Failure::of("", &error))?;
+        files::write_whole(&wanted, &bytes).map_err(|error| Failure::of("", &error))?;
+    }
+    Ok(Outcome::Unchanged(wanted))
+}
+
+fn train(recipe: &Recipe, plan: &Plan, previous: Option<Bundle>, order: &Order) -> Result<Trained, Failure> {
+    let progress = TerminalProgress::new(order.quiet);
+    let outcome = train_quietly(recipe, plan, previous, order.threads, &progress);
+    progress.clear();
+    let trained = outcome?;
+    report::print(&trained.warnings);
+    Ok(trained)
+}
+
+/// Trains; diagnostics of a failure are printed.
+pub fn train_quietly(
+    recipe: &Recipe,
+    plan: &Plan,
+    previous: Option<Bundle>,
+    threads: Option<usize>,
+    progress: &dyn Progress,
+) -> Result<Trained, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let context = TrainContext { seed: SEED, threads: threads.unwrap_or(cores).max(1), progress };
+    plan::train(recipe, plan, previous, &context).map_err(|error| match error {
+        TrainError::Project(findings) => {
+            report::print(&findings);
+            Failure::new("", too_many(&findings))
+        }
+        TrainError::Cancelled => Failure::new("", "training was cancelled; nothing was written"),
+        TrainError::Archive(error) => Failure::of("", &error),
+    })
+}
+
+/// The file name of a model.
+pub fn model_name(fixed: Option<&str>, metadata: &Metadata) -> String {
+    if let Some(name) = fixed {
+        let stem = name.strip_suffix(models::ARCHIVE_ENDING).unwrap_or(name);
+        return format!("{stem}{}", models::ARCHIVE_ENDING);
+    }
+    let prefix = match metadata.training_type {
+        TrainingType::Nlu => "nlu-",
+        TrainingType::Core => "core-",
+        TrainingType::Both => "",
+    };
+    models::file_name(prefix, &jiff::Zoned::now(), &metadata.model_id)
+}

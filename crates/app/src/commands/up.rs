@@ -1,0 +1,78 @@
+//! `intendant up`: train what changed, serve, and show the page.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use intendant_config::Environment;
+
+use crate::cli::{Cli, Command, ServerArgs, UpArgs};
+use crate::commands::run::{api_router, listen_until_stopped};
+use crate::commands::train::{self, Order, Outcome};
+use crate::failure::Failure;
+use crate::model;
+use crate::wiring::{self, Wiring};
+
+/// Runs `intendant up [DIR]`.
+pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    refuse_open_door(arguments)?;
+    let folder = &arguments.dir;
+    if !folder.join("config.yml").exists() {
+        let message = format!(
+            "{} holds no config.yml; name a project's folder, or create one with `intendant init`",
+            folder.display()
+        );
+        return Err(Failure::new("", message));
+    }
+    // Relative paths in a project's files mean its folder, wherever the command was given.
+    std::env::set_current_dir(folder)
+        .map_err(|error| Failure::new("", format!("cannot enter {}: {error}", folder.display())))?;
+    let model = match train::execute(&Order::of_folder(Path::new(".")), environment)? {
+        Outcome::Unchanged(path) => {
+            println!("Nothing changed since {} was trained.", path.display());
+            path
+        }
+        Outcome::Trained(path) => {
+            println!("Saved as {}.", path.display());
+            path
+        }
+        Outcome::Planned(code) => return Ok(code),
+    };
+    let runtime = wiring::runtime()?;
+    runtime.block_on(serve(arguments, &model, environment))
+}
+
+/// The page and the API ask nobody who they are yet, so they are only for this machine.
+fn refuse_open_door(arguments: &UpArgs) -> Result<(), Failure> {
+    let is_loopback = match arguments.interface.parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => arguments.interface == "localhost",
+    };
+    if is_loopback || arguments.allow_anyone {
+        return Ok(());
+    }
+    let message = format!(
+        "`up` on {} would let everybody on the network use the page and the API without a password; \
+         keep it on 127.0.0.1 behind a proxy that asks for one, or say --allow-anyone",
+        arguments.interface
+    );
+    Err(Failure::new("", message))
+}
+
+async fn serve(arguments: &UpArgs, file: &Path, environment: &Environment) -> Result<ExitCode, Failure> {
+    let Wiring { server } = wiring::server(None, environment).await?;
+    server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
+    let api = api_router(&server, &default_server_arguments()?, environment)?;
+    let router = intendant_console::router(server.clone()).merge(api);
+    println!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
+    listen_until_stopped(server, router, &arguments.interface, arguments.port).await
+}
+
+/// The flags of `run --enable-api` with their defaults.
+fn default_server_arguments() -> Result<ServerArgs, Failure> {
+    match Cli::try_parse_from(["intendant", "run", "--enable-api"]).map(|cli| cli.command) {
+        Ok(Some(Command::Run(arguments))) => Ok(arguments.server),
+        _ => Err(Failure::new("", "the defaults of `run` cannot be read")),
+    }
+}

@@ -1,0 +1,81 @@
+//! A project on disk, read with everything that is wrong about it.
+
+use std::path::{Path, PathBuf};
+
+use intendant_component::diagnostic::{Diagnostic, Severity};
+use intendant_config::Environment;
+use intendant_rasa_format::project::{Files, Project};
+use intendant_rasa_format::yaml::SourceFile;
+use intendant_train::files;
+
+use crate::failure::Failure;
+
+/// Where a project's files are.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The configuration; must exist.
+    pub config: Option<PathBuf>,
+    /// Files or folders of the domain.
+    pub domain: Vec<PathBuf>,
+    /// Files or folders with training data.
+    pub data: Vec<PathBuf>,
+}
+
+/// Reads a project. Findings, errors included, are the caller's to judge.
+///
+/// # Errors
+/// When a file or folder that was named is not there or cannot be read.
+pub fn read(paths: &Paths, environment: &Environment) -> Result<(Project, Vec<Diagnostic>), Failure> {
+    let config = match &paths.config {
+        Some(config) if !config.exists() => {
+            let hint = "run the command in the project's folder, name the file with --config, or create a project with \
+                        `intendant init`";
+            let message = format!("the configuration {} does not exist; {hint}", config.display());
+            return Err(Failure::new("", message));
+        }
+        Some(config) => Some(source_file(config)?),
+        None => None,
+    };
+    let domain = source_files(&default_folder(&paths.domain), &["yml", "yaml"])?;
+    let data = source_files(&paths.data, &["yml", "yaml", "json"])?;
+    let lookup = |name: &str| environment.get(name).map(str::to_owned);
+    Ok(Project::read(Files { config: config.as_ref(), domain: &domain, data: &data }, &lookup))
+}
+
+/// Without `domain.yml` the folder `domain` is looked for.
+fn default_folder(domain: &[PathBuf]) -> Vec<PathBuf> {
+    if let [path] = domain
+        && path.ends_with("domain.yml")
+        && !path.exists()
+    {
+        let folder = path.with_file_name("domain");
+        if folder.is_dir() {
+            return vec![folder];
+        }
+    }
+    domain.to_vec()
+}
+
+/// Reads all files that `paths` name. The default paths may be absent (a project without stories,
+/// say); paths that were named may not.
+fn source_files(paths: &[PathBuf], extensions: &[&str]) -> Result<Vec<SourceFile>, Failure> {
+    let is_default = |path: &PathBuf| path.ends_with("data") || path.ends_with("domain.yml");
+    match files::find(paths, extensions) {
+        Ok(found) => found.iter().map(|path| source_file(path)).collect(),
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound && paths.iter().all(is_default) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(Failure::of("", &error)),
+    }
+}
+
+/// Reads one file.
+pub fn source_file(path: &Path) -> Result<SourceFile, Failure> {
+    let bytes = files::read(path).map_err(|error| Failure::of("", &error))?;
+    Ok(SourceFile { path: path.display().to_string(), bytes })
+}
+
+/// Whether anything found stops us.
+pub fn has_errors(findings: &[Diagnostic]) -> bool {
+    findings.iter().any(|finding| finding.severity == Severity::Error)
+}

@@ -1,0 +1,49 @@
+//! The binary as its users meet it: files, command line, HTTP, a browser, an action server.
+#![allow(clippy::unwrap_used)]
+
+mod cli;
+mod crash;
+mod page;
+mod reference;
+mod serving;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The binary under test.
+fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_intendant"))
+}
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Runs the binary in a folder to its end.
+fn intendant(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .env("NO_COLOR", "1")
+        .env_remove("LOG_LEVEL");
+    command.output().unwrap()
+}
+
+/// Runs the binary and insists on success.
+fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let output = intendant(folder, arguments);
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?} failed: {text}");
+    text
+}
+
+/// A starter project, trained.
+fn trained_starter() -> fixtures::project::Sandbox {
+    let sandbox = fixtures::project::Sandbox::empty().unwrap();
+    succeed(sandbox.path(), &["init", "--no-prompt"]);
+    sandbox
+}

@@ -1,0 +1,141 @@
+//! Serving: models, limits, conversations, an action server of `rasa-sdk`.
+
+use std::process::{Child, Command, Stdio};
+
+use fixtures::http::Connection;
+use fixtures::process::{Server, free_port};
+use fixtures::project::Sandbox;
+use serde_json::{Value, json};
+
+use crate::{binary, intendant, repository, succeed, trained_starter};
+
+fn say(connection: &mut Connection, sender: &str, message: &str) -> Vec<Value> {
+    let body = json!({"sender": sender, "message": message}).to_string();
+    let answer = connection.request("/webhooks/rest/webhook", Some(&body)).unwrap();
+    serde_json::from_slice(answer).unwrap()
+}
+
+fn texts(messages: &[Value]) -> Vec<&str> {
+    messages.iter().filter_map(|message| message["text"].as_str()).collect()
+}
+
+#[test]
+fn starter_answers_over_rest() {
+    let sandbox = trained_starter();
+    let server = Server::start(binary(), sandbox.path(), &["run"]).unwrap();
+    let mut connection = server.connect().unwrap();
+    assert_eq!(texts(&say(&mut connection, "a", "hi there")), ["Hello! How is your day going?"]);
+    assert_eq!(texts(&say(&mut connection, "a", "I feel wonderful today")), ["Wonderful, keep it up!"]);
+    assert_eq!(texts(&say(&mut connection, "b", "bye")), ["Goodbye, take care!"]);
+    assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn a_message_of_ten_megabytes_is_refused_and_the_server_lives() {
+    let sandbox = trained_starter();
+    let server = Server::start(binary(), sandbox.path(), &["run", "--enable-api"]).unwrap();
+    let huge = json!({"sender": "a", "message": "x".repeat(10 << 20)}).to_string();
+    let answer =
+        server.connect().unwrap().send("POST", "/webhooks/rest/webhook", &[], huge.as_bytes()).unwrap();
+    assert_eq!(answer.status, 413, "{}", answer.text());
+    let invalid = [b"{\"sender\": \"a\", \"message\": \"".as_slice(), &[0xff, 0xfe], b"\"}"].concat();
+    let answer = server.connect().unwrap().send("POST", "/webhooks/rest/webhook", &[], &invalid).unwrap();
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(texts(&say(&mut server.connect().unwrap(), "a", "hello")).len(), 1);
+}
+
+#[test]
+fn a_corrupt_model_is_refused_and_the_old_one_stays() {
+    let sandbox = trained_starter();
+    let server = Server::start(binary(), sandbox.path(), &["run", "--enable-api"]).unwrap();
+    let mut connection = server.connect().unwrap();
+    std::fs::write(sandbox.at("broken.tar.gz"), b"this is no archive").unwrap();
+    let body = json!({"model_file": sandbox.at("broken.tar.gz")}).to_string();
+    let answer = connection.send("PUT", "/model", &[], body.as_bytes()).unwrap();
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(answer.json().unwrap()["reason"], "BadRequest");
+    assert_eq!(texts(&say(&mut connection, "a", "hello")).len(), 1);
+
+    let output = intendant(sandbox.path(), &["run", "-m", "broken.tar.gz", "-p", "0"]);
+    assert!(!output.status.success());
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        message.contains("broken.tar.gz") && message.contains("not a complete .tar.gz archive"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_busy_port_is_one_clear_message() {
+    let sandbox = trained_starter();
+    let server = Server::start(binary(), sandbox.path(), &["run"]).unwrap();
+    let port = server.port.to_string();
+    let output = intendant(sandbox.path(), &["run", "-i", "127.0.0.1", "-p", &port]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains(&format!("port {port} on 127.0.0.1 is already in use")), "{message}");
+}
+
+#[test]
+fn an_action_server_that_is_down_costs_nothing_but_its_answer() {
+    let sandbox = trained_starter();
+    sandbox.write("endpoints.yml", "action_endpoint:\n  url: http://127.0.0.1:9/webhook\n").unwrap();
+    let domain =
+        std::fs::read_to_string(sandbox.at("domain.yml")).unwrap() + "\nactions:\n  - action_ask_elsewhere\n";
+    sandbox.write("domain.yml", &domain).unwrap();
+    let rules = std::fs::read_to_string(sandbox.at("data/rules.yml")).unwrap();
+    let rules = rules.replace(
+        "      - action: utter_iamabot",
+        "      - action: action_ask_elsewhere\n      - action: utter_iamabot",
+    );
+    sandbox.write("data/rules.yml", &rules).unwrap();
+    succeed(sandbox.path(), &["train"]);
+    let server = Server::start(binary(), sandbox.path(), &["run", "--enable-api"]).unwrap();
+    let mut connection = server.connect().unwrap();
+    assert_eq!(texts(&say(&mut connection, "a", "are you a bot")), ["I am an assistant made of software."]);
+    let tracker = connection.send("GET", "/conversations/a/tracker", &[], b"").unwrap().json().unwrap();
+    let events = tracker["events"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["event"] == "user" && event["text"] == "are you a bot"));
+    assert!(events.iter().any(|event| event["name"] == "action_ask_elsewhere"));
+}
+
+/// The project's action server, run by the real `rasa-sdk`; killed when dropped.
+struct ActionServer(Child);
+
+impl Drop for ActionServer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn forms_are_validated_by_a_real_action_server() {
+    let Ok(python) = std::env::var("INTENDANT_TEST_RASA_SDK") else {
+        eprintln!("skipped: INTENDANT_TEST_RASA_SDK does not name a Python with rasa-sdk");
+        return;
+    };
+    let sandbox = Sandbox::copy_of(&repository().join("examples/advisor")).unwrap();
+    let port = free_port().unwrap();
+    let _actions = ActionServer(
+        Command::new(python)
+            .args(["-m", "rasa_sdk", "--actions", "actions", "--port", &port.to_string()])
+            .current_dir(sandbox.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let start = std::time::Instant::now();
+    while Connection::open(port).and_then(|mut c| c.request("/health", None).map(drop)).is_err() {
+        assert!(start.elapsed().as_secs() < 60, "the action server did not start");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    sandbox
+        .write("endpoints.yml", &format!("action_endpoint:\n  url: http://127.0.0.1:{port}/webhook\n"))
+        .unwrap();
+    succeed(sandbox.path(), &["train"]);
+    let report =
+        intendant(sandbox.path(), &["test", "core", "--stories", "tests", "--fail-on-prediction-errors"]);
+    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stderr));
+}

@@ -1,0 +1,113 @@
+//! Measures the built binary from outside, on loopback, in bounded time.
+//!
+//! `cargo run --release -p bench -- BINARY [PROJECT] [SECONDS]`: size, `--help`, training, time to ready, parsing and
+//! answering over HTTP with 1 and 16 clients on a SQLite tracker, long conversations, memory. PROJECT defaults to the
+//! starter that `init` writes. Prints one line per figure with its conditions.
+#![allow(clippy::print_stdout)]
+
+mod load;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use fixtures::process::Server;
+
+use crate::load::{Load, Request};
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let Some(binary) = arguments.next() else {
+        bail!("usage: bench BINARY [PROJECT] [SECONDS]");
+    };
+    let binary = std::fs::canonicalize(&binary).with_context(|| format!("no binary at {binary}"))?;
+    let project = arguments.next().map(PathBuf::from);
+    let seconds = arguments.next().map_or(Ok(5), |text| text.parse::<u64>())?;
+    let folder = tempfile::tempdir()?;
+    let conditions = conditions();
+    println!("conditions: {conditions}");
+    println!("binary size: {:.1} MB", std::fs::metadata(&binary)?.len() as f64 / 1e6);
+    println!("--help: {:.1} ms (median of 21)", median_ms(21, || run(&binary, &["--help"], folder.path()))?);
+    prepare(&binary, project.as_deref(), folder.path())?;
+    let train =
+        || run(&binary, &["train", "--force", "--fixed-model-name", "bench", "--quiet"], folder.path());
+    println!("train, start-up included: {:.0} ms (median of 5)", median_ms(5, train)?);
+    measure_server(&binary, folder.path(), Duration::from_secs(seconds))
+}
+
+/// Copies or creates the project, and gives it a SQLite tracker store.
+fn prepare(binary: &Path, project: Option<&Path>, folder: &Path) -> Result<()> {
+    match project {
+        None => run(binary, &["init", "--no-prompt", "--init-dir", "."], folder)?,
+        Some(project) => fixtures::project::copy(project, folder)?,
+    }
+    let endpoints = "tracker_store:\n  type: SQL\n  dialect: sqlite\n  db: bench.db\n";
+    std::fs::write(folder.join("endpoints.yml"), endpoints)?;
+    std::fs::write(folder.join("credentials.yml"), "rest:\n")?;
+    Ok(())
+}
+
+const RUN: [&str; 7] =
+    ["run", "--enable-api", "--endpoints", "endpoints.yml", "--credentials", "credentials.yml", "--quiet"];
+
+fn measure_server(binary: &Path, folder: &Path, duration: Duration) -> Result<()> {
+    let mut ready = Vec::new();
+    for _ in 0..5 {
+        let server = Server::start(binary, folder, &RUN)?;
+        ready.push(server.ready.as_secs_f64() * 1000.0);
+        server.stop()?;
+    }
+    ready.sort_by(f64::total_cmp);
+    println!("start to ready: {:.0} ms (median of 5)", ready[2]);
+
+    let server = Server::start(binary, folder, &RUN)?;
+    println!("memory after start: {:.1} MB", server.resident_mb()?);
+    let parse = Load { clients: 1, duration, request: Request::Parse };
+    println!("POST /model/parse, 1 client: {}", parse.run(server.port)?);
+    for clients in [1, 16] {
+        let answer = Load { clients, duration, request: Request::Answer };
+        println!(
+            "POST /webhooks/rest/webhook, {clients} client(s), SQLite tracker: {}",
+            answer.run(server.port)?
+        );
+    }
+    for (events, millis) in load::long_conversation(server.port)? {
+        println!("one message in a conversation of about {events} events: {millis:.2} ms (median of 20)");
+    }
+    println!("memory after load: {:.1} MB", server.resident_mb()?);
+    server.stop()?;
+    Ok(())
+}
+
+fn median_ms(times: usize, mut job: impl FnMut() -> Result<()>) -> Result<f64> {
+    let mut millis = Vec::with_capacity(times);
+    for _ in 0..times {
+        let start = Instant::now();
+        job()?;
+        millis.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    millis.sort_by(f64::total_cmp);
+    Ok(millis[times / 2])
+}
+
+fn run(binary: &Path, arguments: &[&str], folder: &Path) -> Result<()> {
+    let output = Command::new(binary).args(arguments).current_dir(folder).stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        bail!("{} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+fn conditions() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown");
+    let model = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
+    format!(
+        "{cores} cores of{}, load {load} at start, load generator on the same cores",
+        &model.replace('\t', "")[1..]
+    )
+}
