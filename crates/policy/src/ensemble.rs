@@ -1,21 +1,43 @@
 //! All policies of an assistant, asked together.
+//!
+//! Source: `spec: dialogue.md §3.1`.
+
+use std::sync::Arc;
 
 use intendant_component::stored::{Stored, Unreadable};
 use intendant_talk::data::ComponentSpec;
 use intendant_talk::domain::Domain;
+use intendant_talk::event::{Event, EventKind};
 use intendant_talk::tracker::Tracker;
 
+use crate::kind::Policy;
+use crate::memoization::Recall;
 use crate::prediction::Prediction;
+use crate::state::{Needed, RuleOnly, Situation};
 
 /// The trained policies of an assistant.
 #[derive(Clone, Debug)]
 pub struct Ensemble {
-    actions: Vec<String>,
+    pub(crate) actions: Arc<[String]>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) rule_only: RuleOnly,
+}
+
+/// A trained policy with its rank.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub name: String,
+    pub priority: i64,
+    pub policy: Policy,
 }
 
 impl Ensemble {
-    pub(crate) fn empty(_specs: &[ComponentSpec], domain: &Domain) -> Self {
-        Self { actions: domain.action_names() }
+    pub(crate) fn new(domain: &Domain, members: Vec<Member>) -> Self {
+        let rule_only = members.iter().find_map(|member| match &member.policy {
+            Policy::Rule(policy) => Some(policy.rule_only.clone()),
+            _ => None,
+        });
+        Self { actions: domain.action_names().into(), members, rule_only: rule_only.unwrap_or_default() }
     }
 
     /// All actions in index order.
@@ -24,14 +46,63 @@ impl Ensemble {
     }
 
     /// Decides the next action of a conversation. Follow-up actions are the caller's business.
+    ///
+    /// Costs one short scan of the conversation; only its last states are looked at closely.
     pub fn predict(&self, tracker: &Tracker, domain: &Domain) -> Prediction {
-        let _ = (tracker, domain);
-        Prediction::for_action(&self.actions, "action_listen", 1.0)
+        let events: Vec<&Arc<Event>> = tracker.applied_events().collect();
+        let situation = Situation::new(domain, &events, &self.rule_only, self.needed());
+        let recall = Recall { domain, rule_only: &self.rule_only, actions_count: self.actions.len() };
+        let mut predictions: Vec<(i64, Prediction)> = self
+            .members
+            .iter()
+            .map(|member| {
+                let prediction = match &member.policy {
+                    Policy::Rule(policy) => {
+                        policy.predict(&situation.now, &situation.rule_states, &self.actions)
+                    }
+                    Policy::Memoization(policy) => policy.predict(&situation, &events, &recall),
+                    Policy::Ted(policy) => policy.predict(&situation, self.actions.len()),
+                    Policy::Unexpected(policy) => policy.predict(&situation, &self.actions),
+                };
+                (member.priority, prediction)
+            })
+            .collect();
+        self.silence_rejected(tracker, &mut predictions);
+        combine(predictions, situation.now.is_listening())
+    }
+
+    fn needed(&self) -> Needed {
+        let mut needed = Needed { rule_states: 1, learned_states: 1 };
+        for member in &self.members {
+            let learned = &mut needed.learned_states;
+            match &member.policy {
+                Policy::Rule(policy) => needed.rule_states = policy.states_needed(),
+                Policy::Memoization(policy) => *learned = (*learned).max(policy.states_needed()),
+                Policy::Ted(policy) => *learned = (*learned).max(policy.states_needed()),
+                Policy::Unexpected(policy) => *learned = (*learned).max(policy.states_needed()),
+            }
+        }
+        needed
+    }
+
+    /// An action that just refused to run is not tried again.
+    fn silence_rejected(&self, tracker: &Tracker, predictions: &mut [(i64, Prediction)]) {
+        let last = tracker.events().iter().rev().find_map(|event| match &event.kind {
+            EventKind::Action(_) => Some(None),
+            EventKind::ActionExecutionRejected { name, .. } => Some(Some(name)),
+            _ => None,
+        });
+        let Some(Some(rejected)) = last else { return };
+        let Some(idx) = self.actions.iter().position(|action| action == rejected) else { return };
+        for (_, prediction) in predictions {
+            prediction.probabilities[idx] = 0.0;
+        }
     }
 
     /// What goes into the archive: node name and content of each policy, in order.
     pub fn store(&self) -> Vec<(String, Stored)> {
-        Vec::new()
+        let nodes = self.members.iter().enumerate();
+        nodes.map(|(idx, member)| (node_name(&member.name, idx), member.policy.store())).collect()
     }
 
     /// Brings a stored ensemble back.
@@ -43,7 +114,48 @@ impl Ensemble {
         domain: &Domain,
         nodes: Vec<(String, Stored)>,
     ) -> Result<Self, Unreadable> {
-        let _ = nodes;
-        Ok(Self::empty(specs, domain))
+        let mut nodes: Vec<(String, Option<Stored>)> =
+            nodes.into_iter().map(|(name, stored)| (name, Some(stored))).collect();
+        let mut members = Vec::with_capacity(specs.len());
+        for (idx, spec) in specs.iter().enumerate() {
+            let (member, _) = crate::kind::plan(spec)
+                .map_err(|found| Unreadable::new(format!("policy `{}`: {}", spec.name, found.message)))?;
+            let wanted = node_name(&member.name, idx);
+            let stored =
+                nodes.iter_mut().find(|(name, _)| *name == wanted).and_then(|(_, stored)| stored.take());
+            let stored = stored.ok_or_else(|| Unreadable::new(format!("`{wanted}` is missing")))?;
+            let policy = member.options.load(stored, domain)?;
+            members.push(Member { name: member.name, priority: member.priority, policy });
+        }
+        Ok(Self::new(domain, members))
     }
+}
+
+fn node_name(policy: &str, idx: usize) -> String {
+    format!("train_{policy}{idx}")
+}
+
+/// The decision of all: the most confident, then the highest priority, then the first.
+fn combine(predictions: Vec<(i64, Prediction)>, is_listening: bool) -> Prediction {
+    let mut events: Vec<EventKind> =
+        predictions.iter().flat_map(|(_, prediction)| prediction.events.iter().cloned()).collect();
+    let is_some_no_user = predictions.iter().any(|(_, prediction)| prediction.is_no_user);
+    let is_some_end_to_end = predictions.iter().any(|(_, prediction)| prediction.is_end_to_end);
+    let candidates =
+        predictions.into_iter().filter(|(_, prediction)| match (is_some_no_user, is_some_end_to_end) {
+            (true, _) => prediction.is_no_user,
+            (false, true) => prediction.is_end_to_end,
+            (false, false) => true,
+        });
+    let best = candidates.reduce(|best, other| {
+        let (best_confidence, confidence) = (best.1.confidence(), other.1.confidence());
+        let is_better = confidence > best_confidence || (confidence == best_confidence && other.0 > best.0);
+        if is_better { other } else { best }
+    });
+    let mut best = best.map(|(_, prediction)| prediction).unwrap_or_default();
+    if is_listening {
+        events.push(EventKind::UserFeaturization { use_text: Some(best.is_end_to_end) });
+    }
+    best.events = events;
+    best
 }

@@ -4,18 +4,38 @@
 //! Everything is pure: the same stories and seed give the same ensemble, to the byte. Neighbours:
 //! `talk` holds conversations and the domain, `dialogue` runs what is decided here.
 
+mod blocks;
 pub mod ensemble;
+mod examples;
+mod kind;
+mod memoization;
+mod neighbours;
+mod options;
 pub mod prediction;
+mod rule;
+mod rule_training;
+mod state;
+mod structure;
+mod ted;
+mod trackers;
+mod unexpected;
 
-use intendant_component::diagnostic::Diagnostic;
+use std::collections::BTreeMap;
+
+use intendant_component::diagnostic::{Diagnostic, Severity};
 use intendant_component::training::TrainContext;
-use intendant_talk::data::ComponentSpec;
+use intendant_talk::data::{ComponentSpec, Source};
 use intendant_talk::domain::Domain;
 use intendant_talk::message::Object;
-use intendant_talk::story::Story;
+use intendant_talk::story::{Story, StoryKind};
 
+pub use blocks::user_message;
 pub use ensemble::Ensemble;
+pub use kind::ALL;
 pub use prediction::Prediction;
+
+use ensemble::Member;
+use kind::{Options, Plan};
 
 /// How many stories are glued together for the policies that learn from it; 0 switches it off.
 pub const DEFAULT_AUGMENTATION: usize = 50;
@@ -32,17 +52,113 @@ pub fn train(
     augmentation: usize,
     context: &TrainContext,
 ) -> Result<(Ensemble, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let _ = (stories, augmentation, context);
-    Ok((Ensemble::empty(specs, domain), Vec::new()))
+    let (plans, mut found) = plan(specs, domain, stories);
+    let (trackers, told) = trackers::generate(domain, stories, augmentation, context.seed);
+    found.extend(told);
+    let mut members = Vec::with_capacity(plans.len());
+    let total = plans.len() as u64;
+    for (idx, plan) in plans.into_iter().enumerate() {
+        if context.progress.is_cancelled() {
+            found.push(Diagnostic::error(Source::default(), "training was stopped"));
+            break;
+        }
+        context.progress.report(&plan.name, idx as u64, total);
+        match plan.options.train(domain, &trackers) {
+            Ok(policy) => members.push(Member { name: plan.name, priority: plan.priority, policy }),
+            Err(errors) => found.extend(errors),
+        }
+    }
+    if found.iter().any(|found| found.severity == Severity::Error) {
+        return Err(found);
+    }
+    Ok((Ensemble::new(domain, members), found))
 }
 
-/// Finds stories that continue the same history in different ways
-/// (`spec: training-data.md` and `data validate`, story structure).
+/// Reads and checks the configuration as a whole.
+fn plan(specs: &[ComponentSpec], domain: &Domain, stories: &[Story]) -> (Vec<Plan>, Vec<Diagnostic>) {
+    let (mut plans, mut found): (Vec<Plan>, Vec<Diagnostic>) = (Vec::new(), Vec::new());
+    for spec in specs {
+        match kind::plan(spec) {
+            Ok((plan, warnings)) => {
+                check_fallback(&plan, spec, domain, &mut found);
+                found.extend(warnings);
+                plans.push(plan);
+            }
+            Err(error) => found.push(error),
+        }
+    }
+    let source = specs.first().map(|spec| spec.source.clone()).unwrap_or_default();
+    if specs.is_empty() {
+        found.push(
+            Diagnostic::error(source.clone(), "no policies are configured").with_hint(
+                "list some under `policies:` in config.yml, or leave the key out for the usual ones",
+            ),
+        );
+    }
+    let has_rule_policy = specs.iter().any(|spec| spec.name.ends_with("RulePolicy"));
+    let has_rules = stories.iter().any(|story| matches!(story.kind, StoryKind::Rule { .. }));
+    if !has_rule_policy && !domain.forms.is_empty() {
+        let form = &domain.forms[0].name;
+        found.push(
+            Diagnostic::error(
+                source.clone(),
+                format!("the domain has forms (`{form}`) but there is no RulePolicy"),
+            )
+            .with_hint("add `- name: RulePolicy` under `policies:` in config.yml"),
+        );
+    } else if !has_rule_policy && has_rules {
+        found.push(
+            Diagnostic::warning(source.clone(), "there are rules but no policy that uses them")
+                .with_hint("add `- name: RulePolicy` under `policies:` in config.yml"),
+        );
+    } else if has_rule_policy && !has_rules {
+        found.push(
+            Diagnostic::warning(source.clone(), "there is a RulePolicy but there are no rules")
+                .with_hint("write some under `rules:`, or remove RulePolicy from config.yml"),
+        );
+    }
+    same_priorities(&plans, &source, &mut found);
+    (plans, found)
+}
+
+fn check_fallback(plan: &Plan, spec: &ComponentSpec, domain: &Domain, found: &mut Vec<Diagnostic>) {
+    let Options::Rule(options) = &plan.options else { return };
+    let fallback = &options.core_fallback_action_name;
+    if options.enable_fallback_prediction && !domain.action_names().contains(fallback) {
+        found.push(
+            Diagnostic::error(
+                spec.source.clone(),
+                format!("the fallback action `{fallback}` of RulePolicy is not in the domain"),
+            )
+            .with_hint("add it under `actions:`, or change `core_fallback_action_name`"),
+        );
+    }
+}
+
+fn same_priorities(plans: &[Plan], source: &Source, found: &mut Vec<Diagnostic>) {
+    let mut by_priority: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+    for plan in plans {
+        by_priority.entry(plan.priority).or_default().push(&plan.name);
+    }
+    for (priority, names) in by_priority {
+        if names.len() > 1 {
+            found.push(
+                Diagnostic::warning(
+                    source.clone(),
+                    format!("policies `{}` have the same priority {priority}", names.join("`, `")),
+                )
+                .with_hint("give each its own `priority`; otherwise the one listed first wins ties"),
+            );
+        }
+    }
+}
+
+/// Finds stories and rules that continue the same history in different ways, as `data validate`
+/// reports them.
 ///
 /// `max_history` limits how far back histories are compared; `None` compares all of it.
 pub fn conflicts(domain: &Domain, stories: &[Story], max_history: Option<usize>) -> Vec<Diagnostic> {
-    let _ = (domain, stories, max_history);
-    Vec::new()
+    structure::conflicts(domain, stories, max_history)
 }
 
 /// The policies used when `config.yml` names none.

@@ -32,7 +32,17 @@ pub struct Tracker {
     pub sender_id: String,
     slots: Arc<[Slot]>,
     events: Vec<Arc<Event>>,
+    applied: Applied,
     state: State,
+}
+
+/// Which events are in force, kept up to date so that no question costs a replay.
+#[derive(Clone, Debug, Default)]
+struct Applied {
+    /// Positions in the list of all events, ascending.
+    indices: Vec<u32>,
+    /// Names that ever appeared in a loop's activation.
+    loop_names: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +83,7 @@ impl Tracker {
     /// An empty conversation over the domain's slots.
     pub fn new(sender_id: impl Into<String>, slots: Arc<[Slot]>) -> Self {
         let state = State::initial(&slots);
-        Self { sender_id: sender_id.into(), slots, events: Vec::new(), state }
+        Self { sender_id: sender_id.into(), slots, events: Vec::new(), applied: Applied::default(), state }
     }
 
     /// An empty conversation over the slots of `domain`; share the slice with [`Tracker::new`]
@@ -90,6 +100,7 @@ impl Tracker {
     /// Appends an event that is held elsewhere too.
     pub fn update_shared(&mut self, event: Arc<Event>) {
         self.events.push(Arc::clone(&event));
+        self.applied.push(&self.events);
         match event.kind {
             EventKind::Rewind | EventKind::Undo => self.replay(),
             _ => apply(&mut self.state, &self.slots, &event),
@@ -99,16 +110,26 @@ impl Tracker {
     /// Gives the conversation another domain's slots, by replaying all events over them.
     pub fn with_slots(mut self, slots: Arc<[Slot]>) -> Self {
         self.slots = slots;
-        self.replay();
+        let events = std::mem::take(&mut self.events);
+        self.applied = Applied::default();
+        self.state = State::initial(&self.slots);
+        for event in events {
+            self.update_shared(event);
+        }
         self
     }
 
     fn replay(&mut self) {
         let mut state = State::initial(&self.slots);
-        for event in applied_with_loops(&self.events) {
-            apply(&mut state, &self.slots, event);
+        for idx in &self.applied.indices {
+            apply(&mut state, &self.slots, &self.events[*idx as usize]);
         }
         self.state = state;
+    }
+
+    /// The next action is no longer forced.
+    pub fn clear_followup_action(&mut self) {
+        self.state.followup_action = None;
     }
 
     /// All events, oldest first.
@@ -209,8 +230,8 @@ impl Tracker {
 
     /// The events that remain after restarts, rewinds, undos, with loops folded into one turn
     /// (`spec: dialogue.md §1.3`).
-    pub fn applied_events(&self) -> Vec<&Arc<Event>> {
-        applied_with_loops(&self.events)
+    pub fn applied_events(&self) -> impl DoubleEndedIterator<Item = &Arc<Event>> + ExactSizeIterator {
+        self.applied.indices.iter().map(|idx| &self.events[*idx as usize])
     }
 
     /// The events after the last restart, as action servers get them.
@@ -254,7 +275,6 @@ fn apply(state: &mut State, slots: &[Slot], event: &Arc<Event>) {
         }
         EventKind::SessionStarted => {
             *state = State::initial(slots);
-            state.followup_action = None;
         }
         EventKind::ResetSlots => {
             state.values = slots.iter().map(|slot| slot.initial_value.clone()).collect();
@@ -308,6 +328,102 @@ fn add_entities(state: &mut State, entities: &[crate::message::Entity]) {
     state.latest_parse = Some(Arc::new(parse));
 }
 
+/// Positions of the events that remain after restarts, rewinds, undos, with loops folded into one
+/// turn (`spec: dialogue.md §1.3`).
+pub fn applied_positions(events: &[Arc<Event>]) -> Vec<usize> {
+    let mut applied = Applied::default();
+    for end in 1..=events.len() {
+        applied.push(&events[..end]);
+    }
+    applied.indices.into_iter().map(|idx| idx as usize).collect()
+}
+
+impl Applied {
+    /// Takes the last of `events` into account.
+    fn push(&mut self, events: &[Arc<Event>]) {
+        let Some(event) = events.last() else { return };
+        let position = events.len() as u32 - 1;
+        match &event.kind {
+            EventKind::Restart | EventKind::SessionStarted => self.indices.clear(),
+            EventKind::Undo => self.undo_to_last(events, is_action),
+            EventKind::Rewind => {
+                self.undo_to_last(events, is_user);
+                self.undo_to_last(events, is_action);
+            }
+            EventKind::ActiveLoop { name: Some(name) } if !self.loop_names.contains(name) => {
+                self.learn_loop(events, name);
+                self.indices.push(position);
+            }
+            EventKind::Action(action) => match action.name.as_deref() {
+                Some(name) if self.is_loop(name) && !self.opens_loop(events, name) => {
+                    self.fold_loop(events, name);
+                }
+                _ => self.indices.push(position),
+            },
+            _ => self.indices.push(position),
+        }
+    }
+
+    fn is_loop(&self, name: &str) -> bool {
+        self.loop_names.iter().any(|known| known == name)
+    }
+
+    /// A loop's name counts for the time before its first activation too.
+    fn learn_loop(&mut self, events: &[Arc<Event>], name: &str) {
+        self.loop_names.push(name.to_owned());
+        let earlier = &events[..events.len() - 1];
+        if earlier.iter().filter(|event| action_name(event) == Some(name)).count() > 1 {
+            self.indices.clear();
+            for end in 1..=earlier.len() {
+                self.push(&events[..end]);
+            }
+        }
+    }
+
+    fn undo_to_last(&mut self, events: &[Arc<Event>], matches: fn(&Event) -> bool) {
+        while let Some(idx) = self.indices.pop() {
+            if matches(&events[idx as usize]) {
+                break;
+            }
+        }
+    }
+
+    /// First execution of the loop action, or part of an unhappy path.
+    fn opens_loop(&self, events: &[Arc<Event>], loop_name: &str) -> bool {
+        let mut next_action: Option<&str> = None;
+        for idx in self.indices.iter().rev() {
+            match &events[*idx as usize].kind {
+                EventKind::ActiveLoop { name: None } => return true,
+                EventKind::ActionExecutionRejected { name, .. } if name == loop_name => return true,
+                EventKind::User(_) if next_action.is_some_and(|next| next != loop_name) => return true,
+                EventKind::Action(action) => {
+                    if action.name.as_deref() == Some(loop_name) {
+                        return false;
+                    }
+                    next_action = action.name.as_deref();
+                }
+                _ => {}
+            }
+        }
+        true
+    }
+
+    /// Goes back to the loop's previous execution: the turns in between disappear, slots stay.
+    fn fold_loop(&mut self, events: &[Arc<Event>], loop_name: &str) {
+        let previous = |idx: &u32| action_name(&events[*idx as usize]) == Some(loop_name);
+        let Some(start) = self.indices.iter().rposition(previous) else {
+            return;
+        };
+        let after = self.indices.split_off(start + 1);
+        self.indices.extend(after.into_iter().filter(|idx| {
+            !matches!(
+                events[*idx as usize].kind,
+                EventKind::Action(_) | EventKind::User(_) | EventKind::UserFeaturization { .. }
+            )
+        }));
+    }
+}
+
 fn is_action(event: &Event) -> bool {
     matches!(event.kind, EventKind::Action(_))
 }
@@ -316,84 +432,9 @@ fn is_user(event: &Event) -> bool {
     matches!(event.kind, EventKind::User(_))
 }
 
-fn undo_to_last(kept: &mut Vec<&Arc<Event>>, matches: fn(&Event) -> bool) {
-    while let Some(event) = kept.pop() {
-        if matches(event) {
-            break;
-        }
-    }
-}
-
 fn action_name(event: &Event) -> Option<&str> {
     match &event.kind {
         EventKind::Action(action) => action.name.as_deref(),
         _ => None,
     }
-}
-
-/// Events left after restarts, session starts, rewinds and undos, loops folded.
-fn applied_with_loops(events: &[Arc<Event>]) -> Vec<&Arc<Event>> {
-    let loop_names: Vec<&str> = events
-        .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::ActiveLoop { name: Some(name) } => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
-    let mut kept: Vec<&Arc<Event>> = Vec::with_capacity(events.len());
-    for event in events {
-        match &event.kind {
-            EventKind::Restart | EventKind::SessionStarted => kept.clear(),
-            EventKind::Undo => undo_to_last(&mut kept, is_action),
-            EventKind::Rewind => {
-                undo_to_last(&mut kept, is_user);
-                undo_to_last(&mut kept, is_action);
-            }
-            EventKind::Action(action) => match action.name.as_deref() {
-                Some(name) if loop_names.contains(&name) && !opens_loop(&kept, name) => {
-                    fold_loop(&mut kept, name)
-                }
-                _ => kept.push(event),
-            },
-            _ => kept.push(event),
-        }
-    }
-    kept
-}
-
-/// First execution of the loop action, or part of an unhappy path.
-fn opens_loop(kept: &[&Arc<Event>], loop_name: &str) -> bool {
-    let mut next_action: Option<&str> = None;
-    for event in kept.iter().rev() {
-        match &event.kind {
-            EventKind::ActiveLoop { name: None } => return true,
-            EventKind::ActionExecutionRejected { name, .. } if name == loop_name => return true,
-            EventKind::User(_) if next_action.is_some_and(|next| next != loop_name) => return true,
-            EventKind::Action(action) => {
-                if action.name.as_deref() == Some(loop_name) {
-                    return false;
-                }
-                next_action = action.name.as_deref();
-            }
-            _ => {}
-        }
-    }
-    true
-}
-
-/// Goes back to the loop's previous execution: the turns in between disappear, slots stay.
-fn fold_loop(kept: &mut Vec<&Arc<Event>>, loop_name: &str) {
-    let Some(start) = kept.iter().rposition(|event| action_name(event) == Some(loop_name)) else {
-        return;
-    };
-    let mut idx = 0;
-    kept.retain(|event| {
-        let position = idx;
-        idx += 1;
-        position <= start
-            || !matches!(
-                event.kind,
-                EventKind::Action(_) | EventKind::User(_) | EventKind::UserFeaturization { .. }
-            )
-    });
 }

@@ -85,9 +85,7 @@ fn latest_message(tracker: &Tracker) -> Value {
 fn events(tracker: &Tracker, verbosity: Verbosity) -> Value {
     match verbosity {
         Verbosity::None => Value::Null,
-        Verbosity::Applied => {
-            tracker.applied_events().into_iter().map(|event| event_to_json(event)).collect()
-        }
+        Verbosity::Applied => tracker.applied_events().map(|event| event_to_json(event)).collect(),
         Verbosity::AfterRestart => {
             tracker.events_after_restart().iter().map(|event| event_to_json(event)).collect()
         }

@@ -1,0 +1,582 @@
+//! What policies see of a conversation: one [`State`] before every action.
+//!
+//! Source: `spec: dialogue.md §2`. A state is built by replaying applied events with [`Replay`],
+//! which borrows everything; only the states that some policy asks for are materialised, so a long
+//! conversation costs a short scan.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use intendant_component::stored::Unreadable;
+use intendant_talk::domain::{Domain, Slot};
+use intendant_talk::event::{ActionExecuted, Event, EventKind, UserMessage};
+use intendant_talk::message::Entity;
+use serde_json::Value;
+
+/// Stands for an explicit "must not be set" in rules, as a slot's value or a loop's name.
+pub(crate) const SHOULD_NOT_BE_SET: &str = "should_not_be_set";
+
+/// The situation before an action.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct State {
+    pub user: Option<User>,
+    /// Slots with some feature that is not zero, in domain order.
+    pub slots: Vec<(String, SlotFeatures)>,
+    pub previous: Option<Previous>,
+    /// A loop's name or [`SHOULD_NOT_BE_SET`].
+    pub active_loop: Option<String>,
+}
+
+/// What the user said last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct User {
+    pub text: Option<String>,
+    pub intent: Option<String>,
+    /// Names and `name#label`s, sorted.
+    pub entities: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SlotFeatures {
+    Set(Vec<f64>),
+    ShouldNotBeSet,
+}
+
+/// The action before this point.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Previous {
+    Name(String),
+    Text(String),
+}
+
+impl Previous {
+    fn of(action: &ActionExecuted) -> Option<Self> {
+        match (&action.name, &action.action_text) {
+            (Some(name), _) => Some(Self::Name(name.clone())),
+            (None, Some(text)) => Some(Self::Text(text.clone())),
+            (None, None) => None,
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn previous_name(&self) -> Option<&str> {
+        match &self.previous {
+            Some(Previous::Name(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn follows_listen(&self) -> bool {
+        self.previous_name() == Some("action_listen")
+    }
+
+    /// The loop that has the floor.
+    pub(crate) fn loop_name(&self) -> Option<&str> {
+        self.active_loop.as_deref().filter(|name| *name != SHOULD_NOT_BE_SET)
+    }
+
+    /// Keeps only the text or only the intent of what the user just said.
+    pub(crate) fn choose_user_input(&mut self, input: UserInput) {
+        if !self.follows_listen() {
+            return;
+        }
+        let Some(user) = &mut self.user else { return };
+        match input {
+            UserInput::Text => {
+                user.intent = None;
+                user.entities.clear();
+            }
+            UserInput::Intent => user.text = None,
+        }
+        if *user == User::default() {
+            self.user = None;
+        }
+    }
+}
+
+/// Which side of the user's message a policy reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UserInput {
+    Text,
+    Intent,
+}
+
+/// The state of a conversation while its events pass by; borrows from them.
+#[derive(Clone, Debug)]
+pub(crate) struct Replay<'a> {
+    domain: &'a Domain,
+    values: Vec<&'a Value>,
+    has_been_set: Vec<bool>,
+    pub user: Option<&'a UserMessage>,
+    added_entities: Vec<&'a Entity>,
+    use_text: Option<bool>,
+    pub previous: Option<&'a ActionExecuted>,
+    pub active_loop: Option<&'a str>,
+    pub is_loop_rejected: bool,
+    has_followup: bool,
+}
+
+impl<'a> Replay<'a> {
+    pub(crate) fn new(domain: &'a Domain) -> Self {
+        Self {
+            domain,
+            values: domain.slots.iter().map(|slot| &slot.initial_value).collect(),
+            has_been_set: vec![false; domain.slots.len()],
+            user: None,
+            added_entities: Vec::new(),
+            use_text: None,
+            previous: None,
+            active_loop: None,
+            is_loop_rejected: false,
+            has_followup: true,
+        }
+    }
+
+    /// The loop that has the floor.
+    pub(crate) fn loop_name(&self) -> Option<&'a str> {
+        self.active_loop.filter(|name| *name != SHOULD_NOT_BE_SET)
+    }
+
+    pub(crate) fn previous_name(&self) -> Option<&'a str> {
+        self.previous.and_then(|action| action.name.as_deref())
+    }
+
+    pub(crate) fn is_listening(&self) -> bool {
+        self.previous_name() == Some("action_listen")
+    }
+
+    pub(crate) fn intent_name(&self) -> Option<&'a str> {
+        self.user.and_then(|user| user.parse.intent.name.as_deref())
+    }
+
+    pub(crate) fn intent_confidence(&self) -> f64 {
+        self.user.and_then(|user| user.parse.intent.confidence).unwrap_or(1.0)
+    }
+
+    pub(crate) fn apply(&mut self, event: &'a Event) {
+        match &event.kind {
+            EventKind::User(message) => {
+                self.user = Some(message);
+                self.added_entities.clear();
+                self.use_text = None;
+                self.has_followup = false;
+            }
+            EventKind::Action(action) => {
+                if action.name.as_deref().is_some_and(|name| Some(name) == self.active_loop) {
+                    self.is_loop_rejected = false;
+                }
+                self.previous = Some(action);
+                self.has_followup = false;
+            }
+            EventKind::Slot { name, value } => {
+                if let Some(idx) = self.domain.slots.iter().position(|slot| slot.name == *name) {
+                    self.values[idx] = value;
+                    self.has_been_set[idx] = true;
+                }
+            }
+            EventKind::ResetSlots => self.reset_slots(),
+            EventKind::Entities { entities } if self.is_listening() => {
+                self.added_entities.extend(entities);
+            }
+            EventKind::UserFeaturization { use_text } if self.is_listening() => self.use_text = *use_text,
+            EventKind::Followup { name } => self.has_followup = name.is_some(),
+            EventKind::ActiveLoop { name } => {
+                self.active_loop = name.as_deref();
+                self.is_loop_rejected = false;
+            }
+            EventKind::ActionExecutionRejected { name, .. } if self.active_loop == Some(name) => {
+                self.is_loop_rejected = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn reset_slots(&mut self) {
+        for (idx, slot) in self.domain.slots.iter().enumerate() {
+            self.values[idx] = &slot.initial_value;
+            self.has_been_set[idx] = false;
+        }
+    }
+
+    /// The state at this point.
+    pub(crate) fn state(&self, unset_slots: UnsetSlots) -> State {
+        State {
+            user: self.user_state(),
+            slots: self.slot_states(unset_slots),
+            previous: self.previous.and_then(Previous::of),
+            active_loop: self.active_loop.map(str::to_owned),
+        }
+    }
+
+    fn user_state(&self) -> Option<User> {
+        let message = self.user?;
+        let mut user = User::default();
+        let intent = message.parse.intent.name.as_deref().filter(|name| !name.is_empty());
+        let is_by_text = match self.use_text {
+            Some(by_text) => by_text,
+            // Stories are annotated by intent or, end to end, by text alone. Conversations get both
+            // until the last turn is narrowed by the policy.
+            None => intent.is_none(),
+        };
+        let text = message.text.as_deref().filter(|text| !text.is_empty());
+        if is_by_text || (self.use_text.is_none() && self.is_listening()) {
+            user.text = text.map(str::to_owned);
+        }
+        if !is_by_text {
+            user.intent = intent.map(str::to_owned);
+            user.entities = self.entities_of(message);
+        }
+        (user != User::default()).then_some(user)
+    }
+
+    fn entities_of(&self, message: &UserMessage) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for entity in message.parse.entities.iter().chain(self.added_entities.iter().copied()) {
+            names.push(entity.entity.clone());
+            for label in [&entity.role, &entity.group].into_iter().flatten() {
+                names.push(format!("{}#{label}", entity.entity));
+            }
+        }
+        if names.is_empty() {
+            return names;
+        }
+        if let Some(intent) = message.parse.intent.name.as_deref().and_then(|name| self.domain.intent(name)) {
+            names.retain(|name| intent.used_entities.contains(name));
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn slot_states(&self, unset_slots: UnsetSlots) -> Vec<(String, SlotFeatures)> {
+        let mut states = Vec::new();
+        for (idx, slot) in self.domain.slots.iter().enumerate() {
+            if !has_features(slot) || (unset_slots == UnsetSlots::Omit && !self.has_been_set[idx]) {
+                continue;
+            }
+            if self.values[idx].as_str() == Some(SHOULD_NOT_BE_SET) {
+                states.push((slot.name.clone(), SlotFeatures::ShouldNotBeSet));
+                continue;
+            }
+            let features = match self.values[idx] {
+                value @ (Value::Null | Value::Array(_)) => slot.features(value),
+                value => slot.features(&slot.coerce(value.clone())),
+            };
+            if features.iter().any(|feature| *feature != 0.0) {
+                states.push((slot.name.clone(), SlotFeatures::Set(features)));
+            }
+        }
+        states
+    }
+}
+
+/// Policies see the slot at all.
+pub(crate) fn has_features(slot: &Slot) -> bool {
+    !slot.features(&Value::Null).is_empty()
+}
+
+/// Whether slots that were never set (but may have an initial value) are part of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnsetSlots {
+    Keep,
+    Omit,
+}
+
+/// States before every action of `events` (already applied), and at the end.
+pub(crate) fn all_states(domain: &Domain, events: &[&Arc<Event>], unset_slots: UnsetSlots) -> Vec<State> {
+    let mut replay = Replay::new(domain);
+    let mut states = Vec::new();
+    for event in events {
+        if matches!(event.kind, EventKind::Action(_)) {
+            states.push(replay.state(unset_slots));
+        }
+        replay.apply(event);
+    }
+    states.push(replay.state(unset_slots));
+    states
+}
+
+/// What only rules know of; policies that learn from stories must not see it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct RuleOnly {
+    pub slots: Vec<String>,
+    pub loops: Vec<String>,
+}
+
+/// A conversation prepared for one prediction of all policies.
+pub(crate) struct Situation<'a> {
+    /// The state of affairs after all events.
+    pub now: Replay<'a>,
+    /// The last states as rules see them, oldest first; enough for the longest rule.
+    pub rule_states: Vec<State>,
+    /// The last states as learning policies see them: turns made by rules alone are hidden.
+    pub learned_states: Vec<State>,
+    /// The first of [`Self::learned_states`] is the first of the conversation.
+    pub is_learned_complete: bool,
+}
+
+/// How many last states are needed, at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needed {
+    pub rule_states: usize,
+    pub learned_states: usize,
+}
+
+/// A point before an action, or the end.
+struct Point {
+    /// Number of events before it.
+    end: usize,
+    is_hidden: bool,
+    /// For visible points: position of the action event that learning policies take for the
+    /// previous one.
+    previous: Option<usize>,
+    is_after_listen: bool,
+}
+
+impl<'a> Situation<'a> {
+    pub(crate) fn new(
+        domain: &'a Domain,
+        events: &[&'a Arc<Event>],
+        rule_only: &RuleOnly,
+        needed: Needed,
+    ) -> Self {
+        let points = points(events);
+        let rules_from = points.len().saturating_sub(needed.rule_states);
+        let (learned_from, is_learned_complete) = learned_start(&points, needed.learned_states);
+        let mut now = Replay::new(domain);
+        let (mut rule_states, mut learned_states) = (Vec::new(), Vec::<State>::new());
+        let mut position = 0;
+        for (idx, point) in points.iter().enumerate() {
+            for event in &events[position..point.end] {
+                now.apply(event);
+            }
+            position = point.end;
+            if idx < rules_from && (idx < learned_from || point.is_hidden) {
+                continue;
+            }
+            let state = now.state(UnsetSlots::Keep);
+            if idx >= learned_from && !point.is_hidden {
+                let mut visible = state.clone();
+                hide_rules(&mut visible, learned_states.last(), rule_only);
+                if let Some(previous) = point.previous {
+                    visible.previous = match &events[previous].kind {
+                        EventKind::Action(action) => Previous::of(action),
+                        _ => None,
+                    };
+                }
+                learned_states.push(visible);
+            }
+            if idx >= rules_from {
+                rule_states.push(state);
+            }
+        }
+        learned_states.retain(|state| state.previous_name() != Some("action_unlikely_intent"));
+        for state in &mut learned_states {
+            if state.user.as_ref().is_some_and(|user| user.intent.is_some()) {
+                state.choose_user_input(UserInput::Intent);
+            }
+        }
+        Self { now, rule_states, learned_states, is_learned_complete }
+    }
+}
+
+/// Removes what only rules know, and what the user said in turns that rules took.
+fn hide_rules(state: &mut State, earlier: Option<&State>, rule_only: &RuleOnly) {
+    state.slots.retain(|(name, _)| !rule_only.slots.contains(name));
+    if state.active_loop.as_ref().is_some_and(|name| rule_only.loops.contains(name)) {
+        state.active_loop = None;
+    }
+    if let Some(earlier) = earlier
+        && !state.follows_listen()
+    {
+        state.user.clone_from(&earlier.user);
+    }
+}
+
+fn points(events: &[&Arc<Event>]) -> Vec<Point> {
+    let mut points = Vec::new();
+    let mut has_followup = true;
+    let mut active_loop: Option<&str> = None;
+    let mut previous: Option<usize> = None;
+    let mut previous_name: Option<&str> = None;
+    let mut learned_previous: Option<usize> = None;
+    let mut was_hidden = false;
+    let mut point = |end: usize, hide: bool, previous: Option<usize>, name: Option<&str>, keeps: bool| {
+        if !was_hidden {
+            learned_previous = previous;
+        }
+        if !keeps {
+            was_hidden = hide;
+        }
+        points.push(Point {
+            end,
+            is_hidden: was_hidden,
+            previous: learned_previous,
+            is_after_listen: name == Some("action_listen"),
+        });
+    };
+    for (idx, event) in events.iter().enumerate() {
+        match &event.kind {
+            EventKind::Action(action) => {
+                // Follow-ups and a form's next question do not change whether a turn is hidden.
+                let keeps = has_followup || (active_loop.is_some() && previous_name == active_loop);
+                point(idx, action.hide_rule_turn, previous, previous_name, keeps);
+                previous = Some(idx);
+                previous_name = action.name.as_deref();
+                has_followup = false;
+            }
+            EventKind::User(_) => has_followup = false,
+            EventKind::Followup { name } => has_followup = name.is_some(),
+            EventKind::ActiveLoop { name } => active_loop = name.as_deref(),
+            _ => {}
+        }
+    }
+    let keeps = has_followup || (active_loop.is_some() && previous_name == active_loop);
+    point(events.len(), false, previous, previous_name, keeps);
+    points
+}
+
+/// The first point to materialise so that the last `count` visible states come out right, and
+/// whether it is the first of all.
+fn learned_start(points: &[Point], count: usize) -> (usize, bool) {
+    if count == 0 {
+        return (points.len(), false);
+    }
+    let mut visible = 0;
+    for (idx, point) in points.iter().enumerate().rev() {
+        if point.is_hidden {
+            continue;
+        }
+        visible += 1;
+        // What the user said is taken over from the last visible turn after a listen.
+        if visible > count && point.is_after_listen {
+            return (idx, false);
+        }
+    }
+    (0, true)
+}
+
+/// The text that names a sequence of states: JSON as Python writes it with sorted keys, so that
+/// "the longest key" means what it means in Rasa.
+pub(crate) fn key_of(states: &[State]) -> String {
+    let mut key = String::from("[");
+    for (idx, state) in states.iter().enumerate() {
+        if idx > 0 {
+            key.push_str(", ");
+        }
+        write_state(&mut key, state);
+    }
+    key.push(']');
+    key
+}
+
+fn write_state(key: &mut String, state: &State) {
+    let mut parts: Vec<String> = Vec::with_capacity(4);
+    if let Some(name) = &state.active_loop {
+        parts.push(format!("\"active_loop\": {{\"name\": {}}}", quoted(name)));
+    }
+    match &state.previous {
+        Some(Previous::Name(name)) => {
+            parts.push(format!("\"prev_action\": {{\"action_name\": {}}}", quoted(name)));
+        }
+        Some(Previous::Text(text)) => {
+            parts.push(format!("\"prev_action\": {{\"action_text\": {}}}", quoted(text)));
+        }
+        None => {}
+    }
+    if !state.slots.is_empty() {
+        let mut slots: Vec<&(String, SlotFeatures)> = state.slots.iter().collect();
+        slots.sort_by(|a, b| a.0.cmp(&b.0));
+        let slots: Vec<String> = slots
+            .into_iter()
+            .map(|(name, features)| match features {
+                SlotFeatures::ShouldNotBeSet => format!("{}: \"{SHOULD_NOT_BE_SET}\"", quoted(name)),
+                SlotFeatures::Set(features) => {
+                    let features: Vec<String> = features.iter().map(|f| format!("{f:?}")).collect();
+                    format!("{}: [{}]", quoted(name), features.join(", "))
+                }
+            })
+            .collect();
+        parts.push(format!("\"slots\": {{{}}}", slots.join(", ")));
+    }
+    if let Some(user) = &state.user {
+        parts.push(format!("\"user\": {}", user_key(user)));
+    }
+    let _ = write!(key, "{{{}}}", parts.join(", "));
+}
+
+fn user_key(user: &User) -> String {
+    let mut parts: Vec<String> = Vec::with_capacity(3);
+    if !user.entities.is_empty() {
+        let entities: Vec<String> = user.entities.iter().map(|name| quoted(name)).collect();
+        parts.push(format!("\"entities\": [{}]", entities.join(", ")));
+    }
+    if let Some(intent) = &user.intent {
+        parts.push(format!("\"intent\": {}", quoted(intent)));
+    }
+    if let Some(text) = &user.text {
+        parts.push(format!("\"text\": {}", quoted(text)));
+    }
+    format!("{{{}}}", parts.join(", "))
+}
+
+/// A JSON string with everything outside ASCII escaped.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            ' '..='~' => quoted.push(c),
+            c => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    let _ = write!(quoted, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Reads what [`key_of`] wrote.
+pub(crate) fn states_from_key(key: &str) -> Result<Vec<State>, Unreadable> {
+    let unreadable = || Unreadable::new(format!("`{key}` is no sequence of states"));
+    let states: Value = serde_json::from_str(key).map_err(|_| unreadable())?;
+    let states = states.as_array().ok_or_else(unreadable)?;
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut read = Vec::with_capacity(states.len());
+    for state in states {
+        let previous = state.get("prev_action").and_then(|action| {
+            let name = text(action, "action_name").map(Previous::Name);
+            name.or_else(|| text(action, "action_text").map(Previous::Text))
+        });
+        let slots = state.get("slots").and_then(Value::as_object).into_iter().flatten();
+        let slots = slots.map(|(name, features)| match features {
+            Value::Array(features) => {
+                (name.clone(), SlotFeatures::Set(features.iter().filter_map(Value::as_f64).collect()))
+            }
+            _ => (name.clone(), SlotFeatures::ShouldNotBeSet),
+        });
+        let user = state.get("user").map(|user| User {
+            text: text(user, "text"),
+            intent: text(user, "intent"),
+            entities: user
+                .get("entities")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
+        });
+        let active_loop = state.get("active_loop").and_then(|active| text(active, "name"));
+        read.push(State { user, slots: slots.collect(), previous, active_loop });
+    }
+    Ok(read)
+}
