@@ -8,6 +8,7 @@
 //! [`project::Project::read`] reads a project as a whole, the modules below one kind of file
 //! each; [`wire`] is the JSON that runs over HTTP and into stores.
 
+pub mod canonical;
 pub mod classify;
 pub mod config;
 pub mod credentials;

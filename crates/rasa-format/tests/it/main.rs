@@ -6,4 +6,5 @@
 mod findings;
 mod robust;
 mod shared;
+mod values;
 mod writing;
