@@ -1,0 +1,24 @@
+//! English.
+
+mod date;
+mod duration;
+mod holiday;
+mod measure;
+mod money;
+mod number;
+mod region;
+mod time;
+
+use crate::grammar::Rules;
+
+/// Adds the rules of the language and of the region.
+pub fn add(r: &mut Rules, region: Option<&'static str>) {
+    number::add(r);
+    duration::add(r);
+    measure::add(r);
+    money::add(r, region);
+    date::add(r);
+    time::add(r);
+    holiday::add(r);
+    region::add(r, region);
+}

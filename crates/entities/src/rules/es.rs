@@ -1,0 +1,6 @@
+//! LANG
+
+use crate::grammar::Rules;
+
+/// Adds the rules of the language.
+pub fn add(_r: &mut Rules, _region: Option<&'static str>) {}

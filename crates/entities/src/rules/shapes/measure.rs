@@ -1,0 +1,308 @@
+//! Amounts with units: points, intervals, half-open intervals.
+
+use crate::grammar::{Item, Match, Rules, re};
+use crate::rules::build::{measure_where, number_where, positive};
+use crate::token::{Dimension, Measure, Payload};
+
+/// An amount without anything.
+pub fn blank(dimension: Dimension) -> Measure {
+    Measure { dimension, value: None, from: None, to: None, unit: None, product: None, latent: false }
+}
+
+/// A point.
+pub fn point(dimension: Dimension, value: f64, unit: &'static str) -> Option<Payload> {
+    Some(Payload::Measure(Measure { value: Some(tidy(value)), unit: Some(unit), ..blank(dimension) }))
+}
+
+/// Rounds away what binary fractions add.
+pub fn tidy(value: f64) -> f64 {
+    if value.abs() < 1e9 { (value * 1e9).round() / 1e9 } else { value }
+}
+
+/// A number and a unit, a row each: pattern, unit, factor to that unit.
+pub fn units(r: &mut Rules, dimension: Dimension, rows: &[(&'static str, &'static str, f64)]) {
+    for &(pattern, unit, factor) in rows {
+        r.add(format!("number in {unit} {pattern}"), [positive(), re(pattern)], move |m| {
+            point(dimension, m.number(0)?.value * factor, unit)
+        });
+    }
+}
+
+/// "a litre", "half a litre": words before the unit that stand for a number.
+pub fn worded(
+    r: &mut Rules,
+    dimension: Dimension,
+    words: &[(&'static str, f64)],
+    rows: &[(&'static str, &'static str, f64)],
+) {
+    for &(word, value) in words {
+        for &(pattern, unit, factor) in rows {
+            r.add(format!("{value} {unit} {pattern}"), [re(word), re(pattern)], move |_| {
+                point(dimension, value * factor, unit)
+            });
+        }
+    }
+}
+
+/// The words of the interval rules.
+#[derive(Clone, Copy)]
+pub struct Words {
+    /// "about".
+    pub about: &'static str,
+    /// "between" or "from".
+    pub from: &'static str,
+    /// "and", "to", "-" between the ends.
+    pub to: &'static str,
+    /// "-" between ends without a word before them.
+    pub dash: &'static str,
+    /// "less than".
+    pub under: &'static str,
+    /// "more than".
+    pub over: &'static str,
+}
+
+/// "about 5 km", "between 3 and 5 km", "3-5 km", "under 5 km", "at least 5 km".
+pub fn intervals(r: &mut Rules, dimension: Dimension, words: Words) {
+    let exact = move || measure_where(dimension, |measure| measure.value.is_some() && measure.unit.is_some());
+    let plain = || number_where(|number| number.value >= 0.0);
+    r.add("about", [re(words.about), measure_where(dimension, |m| !m.latent)], |m| {
+        Some(m.payload(1).clone())
+    });
+    r.add("number to amount", [plain(), re(words.dash), exact()], |m| {
+        between(Some(m.number(0)?.value), m.measure(2)?.value, m.measure(2)?)
+    });
+    r.add("amount to amount", [exact(), re(words.dash), exact()], |m| join(m, 0, 2));
+    r.add("from number to amount", [re(words.from), plain(), re(words.to), exact()], |m| {
+        between(Some(m.number(1)?.value), m.measure(3)?.value, m.measure(3)?)
+    });
+    r.add("from amount to amount", [re(words.from), exact(), re(words.to), exact()], |m| join(m, 1, 3));
+    r.add("at most", [re(words.under), exact()], |m| between(None, m.measure(1)?.value, m.measure(1)?));
+    r.add("at least", [re(words.over), exact()], |m| between(m.measure(1)?.value, None, m.measure(1)?));
+}
+
+fn join(m: &Match, from: usize, to: usize) -> Option<Payload> {
+    let (from, to) = (m.measure(from)?, m.measure(to)?);
+    if from.unit != to.unit || from.product.is_some() && from.product != to.product {
+        return None;
+    }
+    between(from.value, to.value, to)
+}
+
+fn between(from: Option<f64>, to: Option<f64>, like: &Measure) -> Option<Payload> {
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        return None;
+    }
+    Some(Payload::Measure(Measure { value: None, from, to, ..like.clone() }))
+}
+
+/// A currency by itself: a row a word.
+pub fn currencies(r: &mut Rules, rows: &[(&'static str, &'static str)]) {
+    for &(pattern, unit) in rows {
+        r.add(format!("currency {unit}"), [re(pattern)], move |_| {
+            Some(Payload::Measure(Measure { unit: Some(unit), ..blank(Dimension::Money) }))
+        });
+    }
+}
+
+/// A currency without amount.
+pub fn currency() -> Item {
+    measure_where(Dimension::Money, |measure| {
+        measure.value.is_none() && measure.from.is_none() && measure.to.is_none() && measure.unit.is_some()
+    })
+}
+
+/// An amount of money with its currency, a point.
+pub fn money() -> Item {
+    measure_where(Dimension::Money, |measure| {
+        measure.value.is_some() && measure.unit.is_some_and(|unit| unit != "unknown")
+    })
+}
+
+/// "20 euros and 43 cents": the smaller coin added to the amount.
+pub fn and_cents(r: &mut Rules, link: &'static str) {
+    let whole = || {
+        measure_where(Dimension::Money, |measure| {
+            measure.value.is_some_and(|value| value.fract() == 0.0)
+                && measure.unit.is_some_and(|unit| unit != "cent" && unit != "unknown")
+        })
+    };
+    let cents = || {
+        measure_where(Dimension::Money, |measure| {
+            measure.unit == Some("cent") && measure.value.is_some_and(|value| (0.0..100.0).contains(&value))
+        })
+    };
+    let below_hundred =
+        || number_where(|number| number.integer().is_some_and(|value| (0..100).contains(&value)));
+    fn add(amount: &Measure, cents: f64) -> Option<Payload> {
+        Some(Payload::Measure(Measure { value: Some(tidy(amount.value? + cents / 100.0)), ..amount.clone() }))
+    }
+    r.add("amount, cents", [whole(), cents()], |m| add(m.measure(0)?, m.measure(1)?.value?));
+    r.add("amount and cents", [whole(), re(link), cents()], |m| add(m.measure(0)?, m.measure(2)?.value?));
+    r.add("amount, number", [whole(), below_hundred()], |m| add(m.measure(0)?, m.number(1)?.value));
+    r.add("amount and number", [whole(), re(link), below_hundred()], |m| {
+        add(m.measure(0)?, m.number(2)?.value)
+    });
+}
+
+/// The currencies' codes and signs that all languages know.
+pub const CURRENCIES: &[(&str, &str)] = &[
+    ("€|euros?", "EUR"),
+    ("aed", "AED"),
+    ("afn", "AFN"),
+    ("all", "ALL"),
+    ("amd", "AMD"),
+    ("ang", "ANG"),
+    ("aoa", "AOA"),
+    ("ars", "ARS"),
+    ("aud", "AUD"),
+    ("awg", "AWG"),
+    ("azn", "AZN"),
+    ("bam", "BAM"),
+    ("bbd", "BBD"),
+    ("bdt", "BDT"),
+    ("bgn", "BGN"),
+    ("bhd", "BHD"),
+    ("bif", "BIF"),
+    ("bmd", "BMD"),
+    ("bnd", "BND"),
+    ("bob", "BOB"),
+    ("brl", "BRL"),
+    ("bsd", "BSD"),
+    ("btn", "BTN"),
+    ("bwp", "BWP"),
+    ("byn", "BYN"),
+    ("byr", "BYR"),
+    ("bzd", "BZD"),
+    ("cad", "CAD"),
+    ("cdf", "CDF"),
+    ("chf", "CHF"),
+    ("clf", "CLF"),
+    ("clp", "CLP"),
+    ("cny", "CNY"),
+    ("cop", "COP"),
+    ("crc", "CRC"),
+    ("cup", "CUP"),
+    ("cve", "CVE"),
+    ("czk", "CZK"),
+    ("djf", "DJF"),
+    ("dkk", "DKK"),
+    ("dop", "DOP"),
+    ("dzd", "DZD"),
+    ("egp", "EGP"),
+    ("ern", "ERN"),
+    ("etb", "ETB"),
+    ("eur", "EUR"),
+    ("fjd", "FJD"),
+    ("fkp", "FKP"),
+    ("gbp", "GBP"),
+    ("gel", "GEL"),
+    ("ghs", "GHS"),
+    ("gip", "GIP"),
+    ("gmd", "GMD"),
+    ("gnf", "GNF"),
+    ("gtq", "GTQ"),
+    ("gyd", "GYD"),
+    ("hkd", "HKD"),
+    ("hnl", "HNL"),
+    ("hrk", "HRK"),
+    ("htg", "HTG"),
+    ("huf", "HUF"),
+    ("idr", "IDR"),
+    ("ils", "ILS"),
+    ("inr", "INR"),
+    ("iqd", "IQD"),
+    ("irr", "IRR"),
+    ("isk", "ISK"),
+    ("jmd", "JMD"),
+    ("jod", "JOD"),
+    ("jpy", "JPY"),
+    ("kes", "KES"),
+    ("kgs", "KGS"),
+    ("khr", "KHR"),
+    ("kmf", "KMF"),
+    ("kpw", "KPW"),
+    ("krw", "KRW"),
+    ("kwd", "KWD"),
+    ("kyd", "KYD"),
+    ("kzt", "KZT"),
+    ("lak", "LAK"),
+    ("lbp", "LBP"),
+    ("lkr", "LKR"),
+    ("lrd", "LRD"),
+    ("lsl", "LSL"),
+    ("lyd", "LYD"),
+    ("mad", "MAD"),
+    ("mdl", "MDL"),
+    ("mga", "MGA"),
+    ("mkd", "MKD"),
+    ("mmk", "MMK"),
+    ("mnt", "MNT"),
+    ("mop", "MOP"),
+    ("mro", "MRO"),
+    ("mur", "MUR"),
+    ("mvr", "MVR"),
+    ("mwk", "MWK"),
+    ("mxn", "MXN"),
+    ("myr", "MYR"),
+    ("mzn", "MZN"),
+    ("nad", "NAD"),
+    ("ngn", "NGN"),
+    ("nio", "NIO"),
+    ("nok", "NOK"),
+    ("npr", "NPR"),
+    ("nzd", "NZD"),
+    ("omr", "OMR"),
+    ("pab", "PAB"),
+    ("pen", "PEN"),
+    ("pgk", "PGK"),
+    ("php", "PHP"),
+    ("pkr", "PKR"),
+    ("pln", "PLN"),
+    ("pyg", "PYG"),
+    ("qar", "QAR"),
+    ("ron", "RON"),
+    ("rsd", "RSD"),
+    ("rub", "RUB"),
+    ("rwf", "RWF"),
+    ("sar", "SAR"),
+    ("sbd", "SBD"),
+    ("scr", "SCR"),
+    ("sdg", "SDG"),
+    ("sek", "SEK"),
+    ("sgd", "SGD"),
+    ("shp", "SHP"),
+    ("sll", "SLL"),
+    ("sos", "SOS"),
+    ("srd", "SRD"),
+    ("std", "STD"),
+    ("syp", "SYP"),
+    ("szl", "SZL"),
+    ("thb", "THB"),
+    ("tjs", "TJS"),
+    ("tmt", "TMT"),
+    ("tnd", "TND"),
+    ("top", "TOP"),
+    ("try", "TRY"),
+    ("ttd", "TTD"),
+    ("twd", "TWD"),
+    ("tzs", "TZS"),
+    ("uah", "UAH"),
+    ("ugx", "UGX"),
+    ("usd", "USD"),
+    ("uyu", "UYU"),
+    ("uzs", "UZS"),
+    ("vef", "VEF"),
+    ("vnd", "VND"),
+    ("vuv", "VUV"),
+    ("wst", "WST"),
+    ("xaf", "XAF"),
+    ("xcd", "XCD"),
+    ("xof", "XOF"),
+    ("xpf", "XPF"),
+    ("yer", "YER"),
+    ("zar", "ZAR"),
+    ("zmw", "ZMW"),
+    ("zwl", "ZWL"),
+];

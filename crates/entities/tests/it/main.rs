@@ -1,0 +1,3 @@
+//! Behaviour at the boundary: text in, entities out.
+
+mod english;
