@@ -92,6 +92,31 @@ pub fn read(file: &SourceFile, env: Environment<'_>, findings: &mut Vec<Diagnost
     endpoints
 }
 
+impl EndpointConfig {
+    /// An endpoint whose settings stand among a channel's options in `credentials.yml`.
+    pub fn from_options(options: &Object, source: Source) -> Self {
+        let text = |key: &str| options.get(key).filter(|value| !value.is_null()).map(value_text);
+        let object = |key: &str| options.get(key).and_then(Value::as_object).cloned().unwrap_or_default();
+        let auth = options.get("basic_auth").and_then(Value::as_object);
+        let field = |auth: &Object, key: &str| auth.get(key).map(value_text).unwrap_or_default();
+        Self {
+            url: text("url"),
+            params: object("params"),
+            headers: object("headers"),
+            basic_auth: auth.map(|auth| BasicAuth {
+                username: field(auth, "username"),
+                password: field(auth, "password"),
+            }),
+            token: text("token"),
+            token_name: text("token_name").unwrap_or_else(|| "token".to_owned()),
+            cafile: text("cafile"),
+            kind: None,
+            extra: Object::new(),
+            source,
+        }
+    }
+}
+
 fn endpoint(node: &Node, name: &str, reader: &mut Reader<'_>) -> EndpointConfig {
     let mut config = EndpointConfig {
         token_name: "token".to_owned(),

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use intendant_component::diagnostic::Diagnostic;
+use intendant_component::diagnostic::{Diagnostic, Severity};
 use intendant_config::Environment;
 use intendant_rasa_format::project::Project;
+use intendant_rasa_format::validate::{self, Strictness};
 
 use crate::cli::{ValidateArgs, ValidateOnly};
 use crate::failure::Failure;
@@ -31,20 +32,17 @@ pub fn run(arguments: ValidateArgs, environment: &Environment) -> Result<ExitCod
         data: arguments.project.data,
     };
     let (project, mut findings) = project::read(&paths, environment)?;
-    if project.domain.dict.is_empty() && !project::has_errors(&findings) {
+    if !project.has_domain() && !project::has_errors(&findings) {
         return Err(Failure::new("", "Encountered empty domain during validation."));
     }
+    let strictness = strictness(arguments.fail_on_warnings);
     if arguments.only.is_none() {
-        // validate
+        findings.extend(validate::check(&project, strictness));
     }
     if matches!(arguments.only, None | Some(ValidateOnly::Stories)) && !project::has_errors(&findings) {
-        findings.extend(intendant_policy::conflicts(
-            &project.domain,
-            &project.stories,
-            arguments.max_history,
-        ));
+        findings.extend(conflicts(&project, arguments.max_history, strictness));
     }
-    conclude(&findings, arguments.fail_on_warnings)?;
+    conclude(&findings)?;
     println!("No problems found that stop a training.");
     Ok(ExitCode::SUCCESS)
 }
@@ -58,18 +56,34 @@ pub fn validate_project(
     read: &[Diagnostic],
     options: &ValidateOptions,
 ) -> Result<(), Failure> {
+    let strictness = strictness(options.fail_on_warnings);
     let mut findings = read.to_vec();
-    // validate
-    if !project::has_errors(&findings) {
-        findings.extend(intendant_policy::conflicts(&project.domain, &project.stories, options.max_history));
+    // Without a domain only understanding is trained, and there is nothing to compare with.
+    if project.has_domain() {
+        findings.extend(validate::check(project, strictness));
     }
-    conclude(&findings, options.fail_on_warnings)
+    if !project::has_errors(&findings) {
+        findings.extend(conflicts(project, options.max_history, strictness));
+    }
+    conclude(&findings)
 }
 
-fn conclude(findings: &[Diagnostic], fail_on_warnings: bool) -> Result<(), Failure> {
+fn strictness(fail_on_warnings: bool) -> Strictness {
+    if fail_on_warnings { Strictness::Warnings } else { Strictness::Errors }
+}
+
+/// Stories that continue the same history in different ways: warnings that the flag promotes.
+fn conflicts(project: &Project, max_history: Option<usize>, strictness: Strictness) -> Vec<Diagnostic> {
+    let mut findings = intendant_policy::conflicts(&project.domain, &project.stories, max_history);
+    if strictness == Strictness::Warnings {
+        findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+    }
+    findings
+}
+
+fn conclude(findings: &[Diagnostic]) -> Result<(), Failure> {
     report::print(findings);
-    let counts = report::count(findings);
-    if counts.errors > 0 || (fail_on_warnings && counts.warnings > 0) {
+    if report::count(findings).errors > 0 {
         return Err(Failure::new("", "Project validation completed with errors."));
     }
     Ok(())

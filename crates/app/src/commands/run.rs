@@ -11,10 +11,9 @@ use intendant_api::cors::Cors;
 use intendant_api::listen;
 use intendant_api::router::{Api, ApiSettings, BODY_BYTES_MAX, router};
 use intendant_api::webhooks::{Channel, Channels};
+use intendant_client::courier::HttpCourier;
+use intendant_client::http::HttpClient;
 use intendant_config::Environment;
-use intendant_port::BoxFuture;
-use intendant_port::deliver::{Courier, Parcel};
-use intendant_port::error::{Error, Kind};
 
 use intendant_serve::server::Server;
 use intendant_train::models;
@@ -84,11 +83,12 @@ pub fn api_router(
     let workshop = Arc::new(AppWorkshop { environment: environment.clone() });
     let mut channels = Channels::default();
     channels.open("rest", Channel::Rest);
+    let client = HttpClient::new().map_err(|error| Failure::of("", &error))?;
     Ok(router(Api {
         server: server.clone(),
         workshop,
         channels,
-        courier: Arc::new(NoCourier),
+        courier: Arc::new(HttpCourier::new(client)),
         settings,
         trainings: AtomicUsize::new(0),
     }))
@@ -131,13 +131,5 @@ async fn asked_to_stop() {
     #[cfg(not(unix))]
     {
         let _ = interrupted.await;
-    }
-}
-
-struct NoCourier;
-
-impl Courier for NoCourier {
-    fn deliver<'a>(&'a self, url: &'a str, _: Parcel) -> BoxFuture<'a, intendant_port::error::Result<()>> {
-        Box::pin(async move { Err(Error::new(Kind::Unavailable, format!("cannot post to {url} yet"))) })
     }
 }
