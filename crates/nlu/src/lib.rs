@@ -4,14 +4,43 @@
 //! (see `intent_model` and `tagger`). [`train`] checks a configuration against [`ALL`] and turns
 //! examples into a [`Pipeline`], which is immutable and may be shared between threads.
 
+mod checks;
+mod component;
+mod counts;
+mod crf;
+mod diet;
 mod error;
+mod fallback;
 mod intent_message;
+mod intent_model;
+mod keyword;
+mod lexical;
+mod linear;
+mod message;
 mod names;
+mod ngrams;
+mod options;
+mod patterns;
 mod pipeline;
+mod regex_entities;
+mod regex_featurizer;
+mod registry;
+mod selector;
+mod spans;
+mod synonyms;
+mod tagger;
+mod token_features;
+mod tokenizer;
+mod train;
+mod vectors;
 
+pub use component::{ComponentInfo, ComponentKind};
 pub use error::{Error, Kind};
 pub use intent_message::{IntentMessage, parse_intent_message, parse_without_pipeline};
-pub use pipeline::{Pipeline, train};
+pub use options::{OptionInfo, OptionKind};
+pub use pipeline::Pipeline;
+pub use registry::{ALL, find};
+pub use train::{check, train};
 
 use intendant_talk::data::ComponentSpec;
 use intendant_talk::message::Object;

@@ -1,15 +1,16 @@
 //! A trained pipeline.
 
-use intendant_component::diagnostic::Diagnostic;
 use intendant_component::stored::{Stored, Unreadable};
-use intendant_component::training::TrainContext;
-use intendant_talk::data::{ComponentSpec, NluData, Source};
+use intendant_talk::data::ComponentSpec;
 use intendant_talk::domain::Domain;
 use intendant_talk::message::{Intent, Parse};
 
-use crate::error::Error;
+use crate::component::{Annotator, Slot};
 use crate::intent_message;
+use crate::message::Message;
 use crate::names::DomainNames;
+use crate::options::Options;
+use crate::{registry, selector};
 
 /// The node that holds what belongs to no single component.
 const NAMES_NODE: &str = "nlu";
@@ -17,37 +18,63 @@ const NAMES_NODE: &str = "nlu";
 /// A trained pipeline.
 pub struct Pipeline {
     names: DomainNames,
+    steps: Vec<Step>,
+    wants_vectors: bool,
 }
 
-/// Trains a pipeline.
-///
-/// # Errors
-/// When the configuration or the data is wrong, or training was cancelled.
-pub fn train(
-    specs: &[ComponentSpec],
-    language: &str,
-    data: &NluData,
-    domain: &Domain,
-    context: &TrainContext<'_>,
-) -> Result<(Pipeline, Vec<Diagnostic>), Error> {
-    let _ = (language, data, context);
-    match specs.first() {
-        None => Ok((Pipeline { names: DomainNames::of(domain) }, Vec::new())),
-        Some(spec) => Err(Error::input(vec![Diagnostic::error(
-            Source::clone(&spec.source),
-            format!("component `{}` cannot be trained yet", spec.name),
-        )])),
-    }
+/// A component at its place.
+pub(crate) struct Step {
+    pub(crate) node: String,
+    pub(crate) annotator: Box<dyn Annotator>,
+}
+
+/// The name under which a component is stored.
+pub(crate) fn node_name(component: &str, position: usize) -> String {
+    format!("train_{component}{position}")
 }
 
 impl Pipeline {
-    /// Understands one message.
+    pub(crate) fn new(domain: &Domain, steps: Vec<Step>) -> Self {
+        Self::of(DomainNames::of(domain), steps)
+    }
+
+    fn of(names: DomainNames, steps: Vec<Step>) -> Self {
+        let wants_vectors = steps.iter().any(|step| step.annotator.wants_vectors());
+        Self { names, steps, wants_vectors }
+    }
+
+    /// Understands one message; white space around it is left out.
     pub fn parse(&self, text: &str) -> Parse {
-        intent_message::read(text, &self.names).parse.unwrap_or_else(|| Parse {
-            text: Some(text.trim().to_owned()),
-            intent: Intent::none(),
-            ..Parse::default()
-        })
+        self.parse_with_warnings(text).0
+    }
+
+    /// Understands one message and says what is worth a warning in the log.
+    pub fn parse_with_warnings(&self, text: &str) -> (Parse, Vec<String>) {
+        let text = text.trim();
+        let spelled_out = intent_message::read(text, &self.names);
+        if let Some(parse) = spelled_out.parse {
+            return (parse, spelled_out.warnings);
+        }
+        let mut warnings = spelled_out.warnings;
+        let mut message = Message::new(text, self.wants_vectors);
+        message.parse.intent = Intent::none();
+        for step in &self.steps {
+            step.annotator.annotate(&mut message);
+        }
+        let mut parse = message.parse;
+        parse.text = Some(text.to_owned());
+        selector::set_full_intent(&mut parse);
+        self.warn_unknown(&parse, &mut warnings);
+        (parse, warnings)
+    }
+
+    fn warn_unknown(&self, parse: &Parse, warnings: &mut Vec<String>) {
+        if let Some(intent) = parse.intent.name.as_ref().filter(|name| !self.names.knows_intent(name)) {
+            warnings.push(format!("understood the intent `{intent}`, which is not in the domain"));
+        }
+        for entity in parse.entities.iter().filter(|entity| !self.names.knows_entity(&entity.entity)) {
+            warnings.push(format!("understood the entity `{}`, which is not in the domain", entity.entity));
+        }
     }
 
     /// Understands several messages.
@@ -57,17 +84,29 @@ impl Pipeline {
 
     /// The trained components as values, by node name.
     pub fn store(&self) -> Vec<(String, Stored)> {
-        vec![(NAMES_NODE.to_owned(), self.names.store())]
+        let names = std::iter::once((NAMES_NODE.to_owned(), self.names.store()));
+        names.chain(self.steps.iter().map(|step| (step.node.clone(), step.annotator.store()))).collect()
     }
 
     /// The pipeline of stored components; `specs` are those it was trained with.
     ///
     /// # Errors
     /// When a component is missing or damaged.
-    pub fn load(specs: &[ComponentSpec], stored: Vec<(String, Stored)>) -> Result<Self, Unreadable> {
-        let _ = specs;
-        let names = stored.iter().find(|(node, _)| node == NAMES_NODE);
-        let (_, names) = names.ok_or_else(|| Unreadable::new("the pipeline's names are missing"))?;
-        Ok(Self { names: DomainNames::load(names)? })
+    pub fn load(specs: &[ComponentSpec], mut stored: Vec<(String, Stored)>) -> Result<Self, Unreadable> {
+        let mut take = |node: &str| {
+            let at = stored.iter().position(|(name, _)| name == node);
+            at.map(|at| stored.swap_remove(at).1)
+                .ok_or_else(|| Unreadable::new(format!("component `{node}` is missing")))
+        };
+        let names = DomainNames::load(&take(NAMES_NODE)?)?;
+        let mut steps = Vec::with_capacity(specs.len());
+        for (position, spec) in specs.iter().enumerate() {
+            let info = registry::find(spec).map_err(|diagnostic| Unreadable::new(diagnostic.message))?;
+            let options = Options::read(spec, info.name, info.options, &mut Vec::new());
+            let node = node_name(info.name, position);
+            let annotator = (info.load)(&options, Slot { position }, take(&node)?)?;
+            steps.push(Step { node, annotator });
+        }
+        Ok(Self::of(names, steps))
     }
 }

@@ -233,6 +233,37 @@ impl Chain {
         Lattice::new(self)
     }
 
+    /// The same chain without entries too light to matter.
+    pub fn compact(mut self) -> Self {
+        let (mut kept, mut starts) = (0, vec![0u32; self.starts.len()]);
+        for feature in 0..self.starts.len() - 1 {
+            for entry in self.starts[feature] as usize..self.starts[feature + 1] as usize {
+                if self.entry_weights[entry].abs() > 1e-3 {
+                    self.entry_weights[kept] = self.entry_weights[entry];
+                    self.entry_tags[kept] = self.entry_tags[entry];
+                    kept += 1;
+                }
+            }
+            starts[feature + 1] = kept as u32;
+        }
+        self.entry_weights.truncate(kept);
+        self.entry_tags.truncate(kept);
+        self.starts = starts;
+        self
+    }
+
+    /// Whether all parts fit each other for this number of features.
+    pub fn is_sound(&self, features: usize) -> bool {
+        let entries = self.entry_tags.len();
+        self.tags > 0
+            && self.transitions.len() == (self.tags + 1) * self.tags
+            && self.starts.len() == features + 1
+            && self.starts.windows(2).all(|pair| pair[0] <= pair[1])
+            && self.starts.last().is_some_and(|end| *end as usize == entries)
+            && self.entry_weights.len() == entries
+            && self.entry_tags.iter().all(|tag| usize::from(*tag) < self.tags)
+    }
+
     /// Tags one sequence of tokens, each a set of known feature numbers.
     pub fn tag<'a>(&self, lattice: &mut Lattice, tokens: impl Iterator<Item = &'a [u32]>) -> Tagging {
         lattice.clear();

@@ -1,0 +1,58 @@
+//! A message on its way through the pipeline.
+
+use intendant_talk::message::Parse;
+use intendant_text::Token;
+use intendant_text::offsets::Offsets;
+
+/// A text with what the components so far made of it.
+pub(crate) struct Message<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) offsets: Offsets<'a>,
+    /// Empty before the tokenizer and for an empty text.
+    pub(crate) tokens: Vec<Token>,
+    /// Spans of pattern matches: pattern name hash, bytes.
+    pub(crate) patterns: Vec<PatternHit>,
+    /// Sentence vectors of featurizers; only filled when `wants_vectors`.
+    pub(crate) vectors: Vec<Vector>,
+    pub(crate) wants_vectors: bool,
+    /// What will be answered.
+    pub(crate) parse: Parse,
+}
+
+/// A match of a named pattern.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct PatternHit {
+    /// Column of the pattern.
+    pub(crate) pattern: u32,
+    /// Hash of the pattern's name.
+    pub(crate) name: u64,
+    pub(crate) start_bytes: usize,
+    pub(crate) end_bytes: usize,
+}
+
+/// A featurizer's sparse sentence vector.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Vector {
+    /// Position of the featurizer in the pipeline.
+    pub(crate) origin: usize,
+    pub(crate) items: Vec<(u32, f32)>,
+}
+
+impl<'a> Message<'a> {
+    pub(crate) fn new(text: &'a str, wants_vectors: bool) -> Self {
+        Self {
+            text,
+            offsets: Offsets::new(text),
+            tokens: Vec::new(),
+            patterns: Vec::new(),
+            vectors: Vec::new(),
+            wants_vectors,
+            parse: Parse::default(),
+        }
+    }
+
+    /// The characters of a token.
+    pub(crate) fn word(&self, token: usize) -> &'a str {
+        self.tokens[token].text(self.text)
+    }
+}

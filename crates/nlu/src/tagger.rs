@@ -1,0 +1,264 @@
+//! The sequence model behind `DIETClassifier` and `CRFEntityExtractor`: linear-chain conditional
+//! random fields over BIO tags.
+//!
+//! One chain finds entities; roles and groups, where the data has them, are decided by chains of
+//! their own that also see the entities found.
+
+use std::collections::BTreeSet;
+
+use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
+use intendant_component::training::{Cancelled, TrainContext};
+use intendant_numeric::chain::{self, Chain, Sequences};
+use intendant_numeric::index::Index;
+use intendant_talk::data::Example;
+use intendant_talk::message::Entity;
+use serde_json::{Value, json};
+
+use crate::message::Message;
+use crate::spans::{self, CommaRule, Labels, Part, TokenLabel};
+use crate::token_features::{self, Extraction};
+
+/// Taggers of the three parts of an annotation.
+pub(crate) struct Tagger {
+    extraction: Extraction,
+    commas: CommaRule,
+    chains: Vec<PartTagger>,
+}
+
+/// How to train.
+pub(crate) struct Settings<'a> {
+    pub(crate) phase: &'a str,
+    pub(crate) seed: u64,
+    pub(crate) epochs: Option<usize>,
+    pub(crate) extraction: Extraction,
+    pub(crate) commas: CommaRule,
+}
+
+struct PartTagger {
+    part: Part,
+    labels: Vec<String>,
+    index: Index,
+    chain: Chain,
+}
+
+/// Messages with their annotations.
+pub(crate) struct Corpus<'a> {
+    pub(crate) messages: &'a [Message<'a>],
+    pub(crate) examples: &'a [&'a Example],
+}
+
+impl Tagger {
+    /// Trains on all examples; `None` when none has an entity to learn.
+    pub(crate) fn train(
+        corpus: &Corpus<'_>,
+        settings: Settings<'_>,
+        context: &TrainContext<'_>,
+    ) -> Result<Option<Self>, Cancelled> {
+        let mut chains = Vec::new();
+        for part in [Part::Entity, Part::Role, Part::Group] {
+            let trained = PartTagger::train(part, corpus, &settings, context)?;
+            if part == Part::Entity && trained.is_none() {
+                return Ok(None);
+            }
+            chains.extend(trained);
+        }
+        Ok(Some(Self { extraction: settings.extraction, commas: settings.commas, chains }))
+    }
+
+    /// Entities of a message.
+    pub(crate) fn tag(&self, message: &Message<'_>, extractor: &str) -> Vec<Entity> {
+        if message.tokens.is_empty() {
+            return Vec::new();
+        }
+        let base = token_features::extract(message, &self.extraction);
+        let mut found: [Vec<TokenLabel>; 3] = Default::default();
+        for chain in &self.chains {
+            let labels = match chain.part {
+                Part::Entity => chain.label(&base),
+                Part::Role | Part::Group => chain.label(&with_entities(&base, &found[0])),
+            };
+            found[chain.part as usize] = labels;
+            if found[0].iter().all(|label| label.label.is_none()) {
+                return Vec::new();
+            }
+        }
+        let [entities, roles, groups] = &found;
+        spans::assemble(message, &Labels { entities, roles, groups }, &self.commas, extractor)
+    }
+
+    pub(crate) fn store_into(&self, stored: &mut Stored) -> Value {
+        let chains = self.chains.iter().enumerate();
+        chains.map(|(number, chain)| chain.store_into(&format!("chain{number}."), stored)).collect()
+    }
+
+    pub(crate) fn load_from(
+        state: &Value,
+        stored: &mut Stored,
+        (extraction, commas): (Extraction, CommaRule),
+    ) -> Result<Option<Self>, Unreadable> {
+        let Some(states) = state.as_array() else { return Ok(None) };
+        let chains = states
+            .iter()
+            .enumerate()
+            .map(|(number, state)| PartTagger::load_from(&format!("chain{number}."), state, stored))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(Self { extraction, commas, chains }))
+    }
+}
+
+/// Adds what the first chain found to the features of each token.
+fn with_entities(base: &[Vec<u64>], entities: &[TokenLabel]) -> Vec<Vec<u64>> {
+    let name = |token: Option<usize>| {
+        let label = token.and_then(|token| entities.get(token)).and_then(|label| label.label.as_deref());
+        token_features::text_hash("entity", label.unwrap_or("O"))
+    };
+    base.iter()
+        .enumerate()
+        .map(|(token, features)| {
+            let mut features = features.clone();
+            features.push(token_features::at(0, name(Some(token))));
+            features.push(token_features::at(-1, name(token.checked_sub(1))));
+            features.push(token_features::at(1, name(Some(token + 1))));
+            features
+        })
+        .collect()
+}
+
+impl PartTagger {
+    fn train(
+        part: Part,
+        corpus: &Corpus<'_>,
+        settings: &Settings<'_>,
+        context: &TrainContext<'_>,
+    ) -> Result<Option<Self>, Cancelled> {
+        let mut labels = BTreeSet::new();
+        let mut gold = Vec::with_capacity(corpus.messages.len());
+        for (message, example) in corpus.messages.iter().zip(corpus.examples) {
+            let (fitting, _) = spans::aligned(message, example);
+            labels.extend(fitting.iter().filter_map(|(_, entity)| part.of(entity)).map(str::to_owned));
+            gold.push(fitting);
+        }
+        if labels.is_empty() {
+            return Ok(None);
+        }
+        let labels: Vec<String> = labels.into_iter().collect();
+        let mut index = Index::default();
+        let mut sequences = Sequences::default();
+        let mut columns = Vec::new();
+        for (message, gold) in corpus.messages.iter().zip(&gold) {
+            if message.tokens.is_empty() || (part != Part::Entity && gold.is_empty()) {
+                continue;
+            }
+            let mut features = token_features::extract(message, &settings.extraction);
+            if part != Part::Entity {
+                let mut entities = vec![TokenLabel::default(); message.tokens.len()];
+                for (tokens, entity) in gold {
+                    entities[tokens.clone()]
+                        .fill(TokenLabel { label: Some(entity.entity.clone()), ..TokenLabel::default() });
+                }
+                features = with_entities(&features, &entities);
+            }
+            let tags = tags_of(part, gold, &labels, message.tokens.len());
+            for (features, tag) in features.iter().zip(tags) {
+                columns.clear();
+                columns.extend(features.iter().map(|hash| index.insert(*hash)));
+                sequences.push_token(&columns, tag);
+            }
+            sequences.end_sequence();
+        }
+        let epochs = settings.epochs.unwrap_or_else(|| (40_000 / sequences.len().max(1)).clamp(12, 60));
+        let options = chain::Options { epochs, rate: 0.25, decay: 0.002, seed: settings.seed };
+        let tags = 2 * labels.len() + 1;
+        // An inside tag continues its own kind only.
+        let allowed = |from: Option<usize>, to: usize| {
+            to == 0 || to % 2 == 1 || from.is_some_and(|from| from == to || from + 1 == to)
+        };
+        let go_on = |epoch: usize| {
+            context.progress.report(settings.phase, epoch as u64, epochs as u64);
+            !context.progress.is_cancelled()
+        };
+        let chain = chain::train(&sequences, (index.len(), tags), allowed, &options, go_on);
+        let chain = chain.ok_or(Cancelled)?.compact();
+        Ok(Some(Self { part, labels, index, chain }))
+    }
+
+    fn label(&self, features: &[Vec<u64>]) -> Vec<TokenLabel> {
+        let known: Vec<Vec<u32>> = features
+            .iter()
+            .map(|features| features.iter().filter_map(|hash| self.index.get(*hash)).collect())
+            .collect();
+        let mut lattice = self.chain.lattice();
+        let tagging = self.chain.tag(&mut lattice, known.iter().map(Vec::as_slice));
+        tagging
+            .tags
+            .iter()
+            .zip(&tagging.marginals)
+            .map(|(tag, marginals)| match usize::from(*tag).checked_sub(1) {
+                None => TokenLabel { label: None, is_start: false, confidence: marginals[0] },
+                Some(number) => TokenLabel {
+                    label: Some(self.labels[number / 2].clone()),
+                    is_start: number % 2 == 0,
+                    confidence: marginals[number / 2 * 2 + 1] + marginals[number / 2 * 2 + 2],
+                },
+            })
+            .collect()
+    }
+
+    fn store_into(&self, prefix: &str, stored: &mut Stored) -> Value {
+        let mut put = |name: &str, data: TensorData| {
+            stored.tensors.insert(format!("{prefix}{name}"), Tensor::flat(data));
+        };
+        put("features", TensorData::U64(self.index.keys().to_vec()));
+        put("starts", TensorData::U32(self.chain.starts.clone()));
+        put("tags", TensorData::U16(self.chain.entry_tags.clone()));
+        put("weights", TensorData::F32(self.chain.entry_weights.clone()));
+        put("transitions", TensorData::F32(self.chain.transitions.clone()));
+        let part = match self.part {
+            Part::Entity => "entity",
+            Part::Role => "role",
+            Part::Group => "group",
+        };
+        json!({"part": part, "labels": self.labels})
+    }
+
+    fn load_from(prefix: &str, state: &Value, stored: &mut Stored) -> Result<Self, Unreadable> {
+        let part = match state["part"].as_str() {
+            Some("entity") => Part::Entity,
+            Some("role") => Part::Role,
+            Some("group") => Part::Group,
+            _ => return Err(Unreadable::new("a tagger's part is unknown")),
+        };
+        let labels = state["labels"].as_array().map_or(&[][..], Vec::as_slice);
+        let labels: Vec<String> = labels.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let index = Index::from_keys(&stored.take_u64(&format!("{prefix}features"))?);
+        let chain = Chain {
+            tags: 2 * labels.len() + 1,
+            starts: stored.take_u32(&format!("{prefix}starts"))?,
+            entry_tags: stored.take_u16(&format!("{prefix}tags"))?,
+            entry_weights: stored.take_f32(&format!("{prefix}weights"))?,
+            transitions: stored.take_f32(&format!("{prefix}transitions"))?,
+        };
+        if labels.is_empty() || !chain.is_sound(index.len()) {
+            return Err(Unreadable::new("a tagger's parts do not fit each other"));
+        }
+        Ok(Self { part, labels, index, chain })
+    }
+}
+
+/// Tags of the tokens of one example: 0 outside, `2i + 1` begins label i, `2i + 2` is inside it.
+fn tags_of(
+    part: Part,
+    gold: &[(std::ops::Range<usize>, &Entity)],
+    labels: &[String],
+    tokens: usize,
+) -> Vec<u16> {
+    let mut tags = vec![0; tokens];
+    for (range, entity) in gold {
+        let label = part.of(entity).and_then(|label| labels.binary_search_by(|l| l.as_str().cmp(label)).ok());
+        if let Some(label) = label {
+            tags[range.clone()].fill(2 * label as u16 + 2);
+            tags[range.start] = 2 * label as u16 + 1;
+        }
+    }
+    tags
+}

@@ -1,0 +1,96 @@
+//! `WhitespaceTokenizer`.
+
+use intendant_component::diagnostic::Diagnostic;
+use intendant_component::stored::{Stored, Unreadable};
+use intendant_component::training::Cancelled;
+use intendant_text::offsets::Offsets;
+use intendant_text::{Token, whitespace};
+
+use crate::component::{Annotator, ComponentInfo, ComponentKind, Slot, Training};
+use crate::message::Message;
+use crate::options::{OptionInfo, OptionKind, Options, option};
+use crate::patterns::Pattern;
+
+/// Languages written without spaces between words.
+const UNSPACED: [&str; 3] = ["zh", "ja", "th"];
+
+pub(crate) const INFO: ComponentInfo = ComponentInfo {
+    name: "WhitespaceTokenizer",
+    kind: ComponentKind::Tokenizer,
+    requires: &[],
+    options: &OPTIONS,
+    about: "Cuts a text at white space and strips punctuation; keeps URLs, e-mail addresses and signs. \
+            Words of letters of any script stay, where Rasa drops Korean ones as emoji.",
+    train,
+    load,
+};
+
+const OPTIONS: [OptionInfo; 4] = [
+    option(
+        "intent_tokenization_flag",
+        OptionKind::Flag,
+        "false",
+        "accepted; intents are labels here, never text",
+    ),
+    option("intent_split_symbol", OptionKind::Text, "\"_\"", "accepted; see `intent_tokenization_flag`"),
+    option("token_pattern", OptionKind::Text, "null", "regular expression whose matches replace each token"),
+    option("prefix_separator_symbol", OptionKind::Text, "null", "accepted; see `intent_tokenization_flag`"),
+];
+
+struct Tokenizer {
+    token_pattern: Option<Pattern>,
+}
+
+fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annotator>, Cancelled> {
+    let language = training.language.split(['-', '_']).next().unwrap_or_default();
+    if UNSPACED.contains(&language) {
+        let message = format!("`WhitespaceTokenizer` cannot cut `{language}`, which has no spaces");
+        training.diagnostics.push(
+            Diagnostic::error(options.source.clone(), message)
+                .with_hint("set `token_pattern` and another `language`, or cut the text before"),
+        );
+    }
+    let token_pattern = match options.text("token_pattern").map(|written| Pattern::new(written, true)) {
+        Some(Err(reason)) => {
+            let message = format!("`token_pattern` is not a valid regular expression: {reason}");
+            training.diagnostics.push(Diagnostic::error(options.source.clone(), message));
+            None
+        }
+        Some(Ok(pattern)) => Some(pattern),
+        None => None,
+    };
+    Ok(Box::new(Tokenizer { token_pattern }))
+}
+
+fn load(options: &Options, _: Slot, _: Stored) -> Result<Box<dyn Annotator>, Unreadable> {
+    let token_pattern = options.text("token_pattern").map(|written| Pattern::new(written, true)).transpose();
+    Ok(Box::new(Tokenizer { token_pattern: token_pattern.map_err(Unreadable::new)? }))
+}
+
+impl Annotator for Tokenizer {
+    fn annotate(&self, message: &mut Message<'_>) {
+        let tokens = whitespace::tokenize(message.text);
+        message.tokens = match &self.token_pattern {
+            Some(pattern) => tokens.iter().flat_map(|token| cut(message.text, token, pattern)).collect(),
+            None => tokens,
+        };
+        let spans = message.tokens.iter().map(|token| (token.start_chars, token.end_chars)).collect();
+        message.parse.text_tokens = Some(spans);
+    }
+}
+
+/// The pattern's non-empty matches in a token, or the token itself.
+fn cut(text: &str, token: &Token, pattern: &Pattern) -> Vec<Token> {
+    let word = token.text(text);
+    let offsets = Offsets::new(word);
+    let found = pattern.find_all(word).into_iter().filter(|(start, end)| start < end);
+    let cut: Vec<Token> = found
+        .map(|(start, end)| Token {
+            start_bytes: token.start_bytes + start,
+            end_bytes: token.start_bytes + end,
+            start_chars: token.start_chars + offsets.chars(start),
+            end_chars: token.start_chars + offsets.chars(end),
+        })
+        .collect();
+    if cut.is_empty() { vec![*token] } else { cut }
+}
