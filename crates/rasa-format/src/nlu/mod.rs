@@ -62,17 +62,19 @@ impl LanguageData {
 
     /// Removes exact duplicates (the first stays) and puts patterns into their order.
     pub fn finish(&mut self) {
-        let mut seen: HashMap<(String, Option<String>), Vec<usize>> = HashMap::new();
-        let mut kept: Vec<Example> = Vec::with_capacity(self.data.examples.len());
-        for example in std::mem::take(&mut self.data.examples) {
-            let key = (example.text.clone(), example.intent.clone());
-            let positions = seen.entry(key).or_default();
-            if !positions.iter().any(|position| is_same(&kept[*position], &example)) {
-                positions.push(kept.len());
-                kept.push(example);
+        let examples = &self.data.examples;
+        let mut seen: HashMap<(&str, Option<&str>), Vec<usize>> = HashMap::with_capacity(examples.len());
+        let mut is_kept = Vec::with_capacity(examples.len());
+        for (idx, example) in examples.iter().enumerate() {
+            let positions = seen.entry((&example.text, example.intent.as_deref())).or_default();
+            let is_new = !positions.iter().any(|position| is_same(&examples[*position], example));
+            if is_new {
+                positions.push(idx);
             }
+            is_kept.push(is_new);
         }
-        self.data.examples = kept;
+        let mut is_kept = is_kept.into_iter();
+        self.data.examples.retain(|_| is_kept.next().unwrap_or(true));
         self.data.regexes.sort_by_cached_key(|regex| format!("{}+{}", regex.name, regex.pattern));
     }
 

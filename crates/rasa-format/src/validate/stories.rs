@@ -10,6 +10,9 @@ use intendant_talk::story::{Step, StepKind};
 use super::Checker;
 use crate::suggest::did_you_mean;
 
+/// Responses of default actions.
+const DEFAULT_RESPONSES: [&str; 4] = ["utter_default", "utter_restart", "utter_back", "utter_ask_rephrase"];
+
 impl<'a> Checker<'a> {
     /// All steps of all stories and rules, alternatives included.
     fn steps(&self) -> Vec<&'a Step> {
@@ -59,7 +62,8 @@ impl<'a> Checker<'a> {
         let mut unused = Vec::new();
         for intent in &own {
             let source = project.domain_sources.find(&format!("intents/{intent}"));
-            if !labelled.contains_key(intent) {
+            // Intents of reminders and other programs are never said.
+            if !labelled.contains_key(intent) && !intent.starts_with("EXTERNAL_") {
                 let message = format!("the intent `{intent}` of the domain has no examples");
                 unused.push((
                     source.clone(),
@@ -113,12 +117,25 @@ impl<'a> Checker<'a> {
             }
         }
         for (name, full_name) in defined {
-            if !used.contains_key(name) {
+            if !used.contains_key(name) && !self.is_said_by_itself(name) {
                 let source = self.project.domain_sources.find(&format!("responses/{full_name}"));
                 let message = format!("the response `{name}` is not used in any story or rule");
                 self.push(Diagnostic::warning(source, message), None);
             }
         }
+    }
+
+    /// Whether a form or a default action says the response without any story.
+    fn is_said_by_itself(&self, response: &str) -> bool {
+        if DEFAULT_RESPONSES.contains(&response) {
+            return true;
+        }
+        let Some(asked) = response.strip_prefix("utter_ask_") else { return false };
+        let forms = &self.project.domain.forms;
+        forms.iter().any(|form| {
+            let own = asked.strip_prefix(form.name.as_str()).and_then(|rest| rest.strip_prefix('_'));
+            form.required_slots.iter().any(|slot| slot == asked || Some(slot.as_str()) == own)
+        })
     }
 
     /// Checks 2 and 3: actions and loops that stories use.
