@@ -6,8 +6,14 @@
 //! answers; nothing here knows sockets, stores or clocks. Neighbours: `policy` decides actions,
 //! `talk` replays events, `serve` drives turns.
 
+mod action;
+mod conversation;
+mod extract;
+mod fallback;
+mod form;
 mod machine;
 mod mind;
+pub mod respond;
 mod turn;
 
 pub use mind::Mind;

@@ -66,7 +66,7 @@ pub enum Input {
         action: String,
         /// The policy to be named in the action's event.
         policy: Option<String>,
-        /// The confidence in the action's event; 1 when absent.
+        /// The confidence in the action's event; 0 when absent.
         confidence: Option<f64>,
     },
     /// Starts a session if the conversation has none or its last one expired.
