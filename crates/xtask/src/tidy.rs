@@ -20,7 +20,8 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Allowed dependencies within a layer: user, used.
-const SAME_LAYER: [(&str, &str); 10] = [
+const SAME_LAYER: [(&str, &str); 11] = [
+    ("broker", "store"),
     ("dialogue", "policy"),
     ("dialogue", "evaluate"),
     ("nlu", "entities"),
