@@ -14,6 +14,7 @@ pub mod config;
 pub mod credentials;
 pub mod domain;
 pub mod endpoints;
+pub mod foreign;
 pub mod nlu;
 pub mod project;
 mod reader;

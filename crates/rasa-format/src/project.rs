@@ -11,6 +11,7 @@ use intendant_talk::story::{Step, StepKind, Story};
 use crate::classify::classify;
 use crate::config::{self, Config};
 use crate::domain::{self, Document, Sources};
+use crate::foreign;
 use crate::nlu::{self, LanguageData};
 use crate::reader::Reader;
 use crate::stories;
@@ -53,7 +54,8 @@ impl Project {
         let mut findings = Vec::new();
         let config = files.config.map(|file| config::read(file, env, &mut findings)).unwrap_or_default();
         let written = domain::read_all(files.domain, env, &mut findings);
-        let (language, stories) = read_data(files.data, env, &mut findings);
+        let code = config.language.as_deref().unwrap_or("en");
+        let (language, stories) = read_data(files.data, code, env, &mut findings);
         let project = Self::assemble(config, written, language, stories);
         check_slots(&project, &mut findings);
         check_responses(&project, &mut findings);
@@ -86,6 +88,7 @@ impl Project {
 /// Reads training data files, each parsed once whatever it holds.
 fn read_data(
     files: &[SourceFile],
+    code: &str,
     env: Environment<'_>,
     findings: &mut Vec<Diagnostic>,
 ) -> (LanguageData, Vec<Story>) {
@@ -93,6 +96,10 @@ fn read_data(
     let mut all_stories = Vec::new();
     for file in files {
         let kinds = classify(file);
+        if kinds.json {
+            let data = foreign::read(file, files, code, findings);
+            language.append(data, findings);
+        }
         if !kinds.nlu && !kinds.stories {
             continue;
         }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod findings;
+mod foreign;
 mod robust;
 mod shared;
 mod values;

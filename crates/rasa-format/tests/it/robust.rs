@@ -2,7 +2,7 @@
 
 use intendant_rasa_format::nlu::annotation;
 use intendant_rasa_format::validate::{self, Strictness};
-use intendant_rasa_format::{Project, SourceFile, classify, credentials, endpoints, wire, write};
+use intendant_rasa_format::{Files, Project, SourceFile, classify, credentials, endpoints, wire, write};
 use serde_json::Value;
 
 /// A small generator: the same seed gives the same mutations.
@@ -169,6 +169,31 @@ fn any_json_is_an_event_or_an_error() {
         }
     }
     assert!(n_read > 100, "{n_read}");
+}
+
+#[test]
+fn mutated_foreign_files_never_make_readers_panic() {
+    let seeds = [
+        r#"{"luis_schema_version": "7.0", "utterances": [{"text": "to Ulm", "intent": "go", "entities": [{"entity": "city", "startPos": 3, "endPos": 5}]}], "regex_entities": [{"name": "c", "regexPattern": "z"}]}"#,
+        r#"{"utterances": [{"text": "to Ulm", "intent": "go", "entities": [{"entity": "city:to", "start": 3, "end": 6, "body": "Ulm"}]}]}"#,
+        r#"{"rasa_nlu_data": {"common_examples": [{"text": "to Ulm", "intent": "go", "entities": [{"start": 3, "end": 6, "entity": "city"}]}], "lookup_tables": [{"name": "city", "elements": ["Ulm"]}], "entity_synonyms": [{"value": "Ulm", "synonyms": ["ulm"]}]}}"#,
+        r#"{"name": "go", "responses": []}"#,
+    ];
+    let says = r#"[{"data": [{"text": "to "}, {"text": "Ulm", "alias": "town"}]}]"#;
+    let mut chance = Chance(13);
+    for round in 0..20_000 {
+        let mut bytes = seeds[round % seeds.len()].as_bytes().to_vec();
+        mutate(&mut bytes, &mut chance);
+        let data = [SourceFile::new("a.json", bytes), SourceFile::new("a_usersays_en.json", says)];
+        let (project, _) = Project::read(Files { data: &data, ..Files::default() }, &|_| None);
+        for example in &project.nlu.examples {
+            let n_chars = example.text.chars().count();
+            assert!(
+                example.entities.iter().all(|entity| entity.end_chars.unwrap() <= n_chars),
+                "{example:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,36 @@
+//! Wit.ai utterances.
+
+use intendant_talk::message::Entity;
+use serde_json::Value;
+
+use super::{Target, list, offset, text};
+use crate::wire::entity_from_json;
+
+pub(super) fn read(json: &Value, target: &mut Target<'_>) {
+    for utterance in list(json, "utterances") {
+        if utterance.get("entities").is_none_or(Value::is_null) {
+            continue;
+        }
+        let Some(message) = text(utterance, "text") else { continue };
+        let intent = match utterance.get("intent") {
+            None => Some("out_of_scope"),
+            Some(intent) => intent.as_str(),
+        };
+        let entities = list(utterance, "entities").iter().filter_map(entity).collect();
+        target.push_example(message, intent, entities);
+    }
+}
+
+fn entity(item: &Value) -> Option<Entity> {
+    let Some((name, role)) = text(item, "entity")?.rsplit_once(':') else {
+        return entity_from_json(item).ok();
+    };
+    Some(Entity {
+        entity: name.to_owned(),
+        value: item.get("body").cloned().unwrap_or_default(),
+        start_chars: offset(item, "start"),
+        end_chars: offset(item, "end"),
+        role: Some(role.to_owned()),
+        ..Entity::default()
+    })
+}
