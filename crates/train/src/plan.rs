@@ -85,24 +85,21 @@ pub fn train(
     context: &TrainContext<'_>,
 ) -> Result<Trained, TrainError> {
     let mut warnings = Vec::new();
-    let mut components: Vec<(String, Stored)> = Vec::new();
     let previous = previous.map(|bundle| bundle.components).unwrap_or_default();
-    if plan.training_type != TrainingType::Core {
-        let parts = if plan.trains_nlu {
-            train_nlu(recipe, context, &mut warnings)?
-        } else {
-            parts_of(&previous, PIPELINE_NODE)
-        };
-        components.extend(parts.into_iter().map(|(node, stored)| (format!("{PIPELINE_NODE}{node}"), stored)));
-    }
-    if plan.training_type != TrainingType::Nlu {
-        let parts = if plan.trains_core {
-            train_core(recipe, context, &mut warnings)?
-        } else {
-            parts_of(&previous, POLICY_NODE)
-        };
-        components.extend(parts.into_iter().map(|(node, stored)| (format!("{POLICY_NODE}{node}"), stored)));
-    }
+    let nlu = match (plan.training_type, plan.trains_nlu) {
+        (TrainingType::Core, _) => Ok(Vec::new()),
+        (_, true) => train_nlu(recipe, context, &mut warnings),
+        (_, false) => Ok(parts_of(&previous, PIPELINE_NODE)),
+    };
+    let core = match (plan.training_type, plan.trains_core) {
+        (TrainingType::Nlu, _) => Ok(Vec::new()),
+        (_, true) => train_core(recipe, context, &mut warnings),
+        (_, false) => Ok(parts_of(&previous, POLICY_NODE)),
+    };
+    let (nlu, core) = both(nlu, core)?;
+    let nlu = nlu.into_iter().map(|(node, stored)| (format!("{PIPELINE_NODE}{node}"), stored));
+    let core = core.into_iter().map(|(node, stored)| (format!("{POLICY_NODE}{node}"), stored));
+    let components: Vec<(String, Stored)> = nlu.chain(core).collect();
     let metadata = metadata(recipe, plan, context.seed);
     let domain = if recipe.has_domain { recipe.domain.dict.clone() } else { Object::new() };
     let bundle = Bundle { metadata, domain, components };
@@ -110,11 +107,27 @@ pub fn train(
     Ok(Trained { archive, metadata: bundle.metadata, warnings })
 }
 
+type Parts = Vec<(String, Stored)>;
+
+/// What is wrong with either part is told together.
+fn both(
+    nlu: Result<Parts, TrainError>,
+    core: Result<Parts, TrainError>,
+) -> Result<(Parts, Parts), TrainError> {
+    match (nlu, core) {
+        (Err(TrainError::Project(mut findings)), Err(TrainError::Project(others))) => {
+            findings.extend(others);
+            Err(TrainError::Project(findings))
+        }
+        (nlu, core) => Ok((nlu?, core?)),
+    }
+}
+
 fn train_nlu(
     recipe: &Recipe,
     context: &TrainContext<'_>,
     warnings: &mut Vec<Diagnostic>,
-) -> Result<Vec<(String, Stored)>, TrainError> {
+) -> Result<Parts, TrainError> {
     let language = recipe.language.as_deref().unwrap_or("");
     let trained = intendant_nlu::train(&recipe.pipeline, language, &recipe.nlu, &recipe.domain, context);
     let (pipeline, found) = trained.map_err(|error| match error.kind {
@@ -129,7 +142,7 @@ fn train_core(
     recipe: &Recipe,
     context: &TrainContext<'_>,
     warnings: &mut Vec<Diagnostic>,
-) -> Result<Vec<(String, Stored)>, TrainError> {
+) -> Result<Parts, TrainError> {
     let trained = intendant_policy::train(
         &recipe.policies,
         &recipe.domain,

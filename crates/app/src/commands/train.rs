@@ -148,14 +148,14 @@ fn order(arguments: TrainArgs, quiet: bool) -> Order {
 /// Reads, checks, plans, trains, writes.
 pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Failure> {
     let (project, findings) = project::read(&order.paths, environment)?;
-    if project::has_errors(&findings) {
-        report::print(&findings);
-        return Err(Failure::new("", too_many(&findings)));
-    }
-    if let Some(options) = &order.validation {
-        validate_project(&project, &findings, options)?;
-    } else {
-        report::print(&findings);
+    match &order.validation {
+        Some(options) => validate_project(&project, &findings, options)?,
+        None => {
+            report::print(&findings);
+            if project::has_errors(&findings) {
+                return Err(Failure::new("", too_many(&findings)));
+            }
+        }
     }
     let (recipe, training_type) = recipe(project, order.augmentation, order.only)?;
     let previous = models::newest(&order.out).map_err(|error| Failure::of("", &error))?;
