@@ -1,26 +1,57 @@
-//! Names in `endpoints.yml` to adapters, adapters to a server.
+//! Names in `endpoints.yml` and `credentials.yml` to adapters, adapters to a server.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use intendant_api::webhooks::{Channel, Channels};
+use intendant_channel::callback::Callback;
+use intendant_client::action::{ACTION_TIMEOUT, ActionOptions, WebhookActions};
+use intendant_client::courier::HttpCourier;
+use intendant_client::endpoint::Endpoint;
+use intendant_client::generate::WebhookGenerator;
+use intendant_client::http::HttpClient;
+use intendant_component::diagnostic::Diagnostic;
 use intendant_config::Environment;
+use intendant_port::action::ActionServer;
 use intendant_port::clock::SystemClock;
-use intendant_rasa_format::endpoints::{self, Endpoints};
+use intendant_port::generate::Generator;
+use intendant_rasa_format::credentials::{self, ChannelConfig};
+use intendant_rasa_format::endpoints::{self, EndpointConfig, Endpoints};
+use intendant_rasa_format::yaml::{self, SourceFile};
 use intendant_serve::server::{Outside, Server, Settings};
-use intendant_store::lock::MemoryLocks;
-use intendant_store::memory::MemoryStore;
+use intendant_store::open;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
 use crate::{project, report};
 
-/// The file looked for when none is named.
+/// The files looked for when none is named.
 const DEFAULT_ENDPOINTS: &str = "endpoints.yml";
+const DEFAULT_CREDENTIALS: &str = "credentials.yml";
 
-/// A server with its outside.
+/// Channels of Rasa that are not in this version.
+const LATER_CHANNELS: [&str; 12] = [
+    "socketio",
+    "facebook",
+    "slack",
+    "telegram",
+    "twilio",
+    "twilio_voice",
+    "mattermost",
+    "rocketchat",
+    "botframework",
+    "webexteams",
+    "hangouts",
+    "rasa",
+];
+
+/// A server with what is wired to it.
 pub struct Wiring {
     /// The server, without a model.
     pub server: Server,
+    /// The client of everything that is sent out.
+    pub client: HttpClient,
 }
 
 /// The runtime of commands that serve.
@@ -34,41 +65,151 @@ pub fn runtime() -> Result<Runtime, Failure> {
 /// # Errors
 /// When the file is not as it should be, or something it names cannot be reached.
 pub async fn server(path: Option<&Path>, environment: &Environment) -> Result<Wiring, Failure> {
-    let endpoints = read_endpoints(path, environment)?;
-    let _ = endpoints;
+    let endpoints: Endpoints = read(path, DEFAULT_ENDPOINTS, environment, endpoints::read)?;
+    let client = HttpClient::new().map_err(|error| outside(&error))?;
+    for (name, part) in [("models", &endpoints.models), ("nlu", &endpoints.nlu)] {
+        if part.is_some() {
+            let message = format!(
+                "endpoints.yml: `{name}` is not in this version; remove it and name a model with --model"
+            );
+            return Err(Failure::new("", message));
+        }
+    }
     let outside = Outside {
-        store: Arc::new(MemoryStore::default()),
-        locks: Arc::new(MemoryLocks::default()),
-        broker: None,
-        actions: None,
-        generator: None,
+        store: open::tracker_store(endpoints.tracker_store.as_ref())
+            .await
+            .map_err(|error| outside(&error))?,
+        locks: open::lock_store(endpoints.lock_store.as_ref()).map_err(|error| outside(&error))?,
+        broker: intendant_broker::open::event_broker(endpoints.event_broker.as_ref())
+            .await
+            .map_err(|error| outside(&error))?,
+        actions: actions(endpoints.action_endpoint.as_ref(), &client, environment)?,
+        generator: generator(endpoints.nlg.as_ref(), &client)?,
         clock: Arc::new(SystemClock),
     };
     let predictions_max =
         environment.predictions_max().map_err(|error| Failure::of("SettingError", &error))?;
     let server = Server::new(outside, Settings { predictions_max, seed: None });
-    Ok(Wiring { server })
+    Ok(Wiring { server, client })
 }
 
-fn read_endpoints(path: Option<&Path>, environment: &Environment) -> Result<Endpoints, Failure> {
-    let path = match path {
-        Some(path) if !path.exists() => {
-            tracing::error!(path = %path.display(), "the endpoints file does not exist; going on without");
-            return Ok(Endpoints::default());
-        }
-        Some(path) => path.to_owned(),
-        None => PathBuf::from(DEFAULT_ENDPOINTS),
+fn outside(error: &intendant_port::error::Error) -> Failure {
+    Failure::of("", error)
+}
+
+fn actions(
+    config: Option<&EndpointConfig>,
+    client: &HttpClient,
+    environment: &Environment,
+) -> Result<Option<Arc<dyn ActionServer>>, Failure> {
+    let Some(config) = config else {
+        return Ok(None);
     };
+    let endpoint = Endpoint::new(config).map_err(|error| outside(&error))?;
+    let options = ActionOptions {
+        selective_domain: config.extra.get("enable_selective_domain") == Some(&Value::Bool(true)),
+        compress: environment.compress_action_requests(),
+        timeout: ACTION_TIMEOUT,
+    };
+    Ok(Some(Arc::new(WebhookActions::new(client.clone(), endpoint, options))))
+}
+
+fn generator(
+    config: Option<&EndpointConfig>,
+    client: &HttpClient,
+) -> Result<Option<Arc<dyn Generator>>, Failure> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    match config.kind.as_deref() {
+        Some("response") => Ok(None),
+        None | Some("callback") => {
+            let endpoint = Endpoint::new(config).map_err(|error| outside(&error))?;
+            Ok(Some(Arc::new(WebhookGenerator::new(client.clone(), endpoint))))
+        }
+        Some(kind) => {
+            let message = format!(
+                "endpoints.yml: `nlg` of type `{kind}` is Python code; serve it over HTTP and give its `url`"
+            );
+            Err(Failure::new("", message))
+        }
+    }
+}
+
+/// Opens the channels of `credentials.yml`, or only the one named by `--connector`.
+///
+/// # Errors
+/// When the file is not as it should be, or names a channel that is not there.
+pub fn channels(
+    path: Option<&Path>,
+    connector: Option<&str>,
+    client: &HttpClient,
+    environment: &Environment,
+) -> Result<Channels, Failure> {
+    let configured: Vec<ChannelConfig> = read(path, DEFAULT_CREDENTIALS, environment, credentials::read)?;
+    let mut channels = Channels::default();
+    let chosen: Vec<ChannelConfig> = match connector {
+        None if configured.is_empty() => {
+            vec![ChannelConfig { name: "rest".to_owned(), ..ChannelConfig::default() }]
+        }
+        None => configured,
+        Some(name) => {
+            let found = configured.into_iter().find(|channel| channel.name == name);
+            vec![found.unwrap_or_else(|| ChannelConfig { name: name.to_owned(), ..ChannelConfig::default() })]
+        }
+    };
+    for channel in &chosen {
+        match channel.name.as_str() {
+            "rest" => channels.open("rest", Channel::Rest),
+            // The console of Rasa is the REST channel with a client loop.
+            "cmdline" => channels.open("rest", Channel::Rest),
+            "callback" => channels.open("callback", callback(channel, client)?),
+            name if LATER_CHANNELS.contains(&name) => {
+                tracing::warn!(channel = name, "this channel is not in this version; going on without it");
+            }
+            name => {
+                let message = format!(
+                    "{}:{}: `{name}` is no channel that is built in; a channel in Python cannot be loaded: \
+                     let it talk to the REST or callback channel",
+                    channel.source.file, channel.source.line
+                );
+                return Err(Failure::new("", message));
+            }
+        }
+    }
+    Ok(channels)
+}
+
+fn callback(channel: &ChannelConfig, client: &HttpClient) -> Result<Channel, Failure> {
+    let config = EndpointConfig::from_options(&channel.options, channel.source.clone());
+    let url = config.url.clone().unwrap_or_default();
+    let endpoint = Endpoint::new(&config).map_err(|error| outside(&error))?;
+    let courier = Arc::new(HttpCourier::to(client.clone(), endpoint));
+    Ok(Channel::Callback(Arc::new(Callback::new(courier, url))))
+}
+
+/// Reads a file of settings; the default one may be absent, a named one is missed in the log.
+fn read<T: Default>(
+    path: Option<&Path>,
+    default: &str,
+    environment: &Environment,
+    reader: fn(&SourceFile, yaml::Environment<'_>, &mut Vec<Diagnostic>) -> T,
+) -> Result<T, Failure> {
+    let is_named = path.is_some();
+    let path = path.map_or_else(|| PathBuf::from(default), Path::to_owned);
     if !path.exists() {
-        return Ok(Endpoints::default());
+        if is_named {
+            tracing::error!(path = %path.display(), "this file does not exist; going on without it");
+        }
+        return Ok(T::default());
     }
     let file = project::source_file(&path)?;
     let lookup = |name: &str| environment.get(name).map(str::to_owned);
     let mut findings = Vec::new();
-    let endpoints = endpoints::read(&file, &lookup, &mut findings);
+    let read = reader(&file, &lookup, &mut findings);
     report::print(&findings);
     if project::has_errors(&findings) {
         return Err(Failure::new("", format!("{} cannot be used", path.display())));
     }
-    Ok(endpoints)
+    Ok(read)
 }

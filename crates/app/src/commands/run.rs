@@ -10,9 +10,7 @@ use intendant_api::auth::Auth;
 use intendant_api::cors::Cors;
 use intendant_api::listen;
 use intendant_api::router::{Api, ApiSettings, BODY_BYTES_MAX, router};
-use intendant_api::webhooks::{Channel, Channels};
 use intendant_client::courier::HttpCourier;
-use intendant_client::http::HttpClient;
 use intendant_config::Environment;
 
 use intendant_serve::server::Server;
@@ -58,20 +56,27 @@ async fn serve(
     model: Option<&Path>,
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
-    let Wiring { server } = wiring::server(arguments.model.endpoints.as_deref(), environment).await?;
+    let wiring = wiring::server(arguments.model.endpoints.as_deref(), environment).await?;
     if let Some(file) = model {
-        server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
+        wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     }
-    let router = api_router(&server, &arguments.server, environment)?;
-    listen_until_stopped(server, router, &arguments.server.interface, arguments.server.port).await
+    let router = api_router(&wiring, &arguments.server, environment)?;
+    listen_until_stopped(wiring.server, router, &arguments.server.interface, arguments.server.port).await
 }
 
 /// Rasa's API over a server.
 pub fn api_router(
-    server: &Server,
+    wiring: &Wiring,
     arguments: &ServerArgs,
     environment: &Environment,
 ) -> Result<Router, Failure> {
+    let Wiring { server, client } = wiring;
+    let channels = wiring::channels(
+        arguments.credentials.as_deref(),
+        arguments.connector.as_deref(),
+        client,
+        environment,
+    )?;
     let auth =
         Auth::new(arguments.auth_token.clone(), arguments.jwt_secret.as_deref(), &arguments.jwt_method);
     let settings = ApiSettings {
@@ -81,14 +86,11 @@ pub fn api_router(
         body_bytes_max: BODY_BYTES_MAX,
     };
     let workshop = Arc::new(AppWorkshop { environment: environment.clone() });
-    let mut channels = Channels::default();
-    channels.open("rest", Channel::Rest);
-    let client = HttpClient::new().map_err(|error| Failure::of("", &error))?;
     Ok(router(Api {
         server: server.clone(),
         workshop,
         channels,
-        courier: Arc::new(HttpCourier::new(client)),
+        courier: Arc::new(HttpCourier::new(client.clone())),
         settings,
         trainings: AtomicUsize::new(0),
     }))

@@ -12,7 +12,7 @@ use crate::commands::run::{api_router, listen_until_stopped};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
 use crate::model;
-use crate::wiring::{self, Wiring};
+use crate::wiring;
 
 /// Runs `intendant up [DIR]`.
 pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Failure> {
@@ -61,9 +61,10 @@ fn refuse_open_door(arguments: &UpArgs) -> Result<(), Failure> {
 }
 
 async fn serve(arguments: &UpArgs, file: &Path, environment: &Environment) -> Result<ExitCode, Failure> {
-    let Wiring { server } = wiring::server(None, environment).await?;
+    let wiring = wiring::server(None, environment).await?;
+    let server = wiring.server.clone();
     server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
-    let api = api_router(&server, &default_server_arguments()?, environment)?;
+    let api = api_router(&wiring, &default_server_arguments()?, environment)?;
     let router = intendant_console::router(server.clone()).merge(api);
     println!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
     listen_until_stopped(server, router, &arguments.interface, arguments.port).await
