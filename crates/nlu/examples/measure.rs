@@ -4,6 +4,8 @@
 //!
 //! `DATA_DIR/SET` holds `train.yml`, `test.jsonl` and perhaps `out_of_scope_test.txt`.
 
+#![allow(clippy::print_stdout)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
