@@ -8,7 +8,6 @@
 //! [`project::Project::read`] reads a project as a whole, the modules below one kind of file
 //! each; [`wire`] is the JSON that runs over HTTP and into stores.
 
-pub mod canonical;
 pub mod classify;
 pub mod config;
 pub mod credentials;
@@ -18,6 +17,7 @@ pub mod foreign;
 pub mod nlu;
 pub mod project;
 mod reader;
+pub mod split;
 pub mod stories;
 pub mod suggest;
 pub mod validate;

@@ -18,6 +18,7 @@ use intendant_talk::data::Source;
 use intendant_talk::domain::Domain;
 use intendant_talk::message::Object;
 
+use crate::classify::classify;
 use crate::reader::Reader;
 use crate::yaml::{self, Environment, Kind, Node, SourceFile};
 
@@ -75,9 +76,13 @@ pub fn read(file: &SourceFile, env: Environment<'_>, findings: &mut Vec<Diagnost
 }
 
 /// Reads several domain files and merges them in order: of what is defined twice the first wins.
+/// Of several, those without a key of a domain are other files of the same folder and are left out.
 pub fn read_all(files: &[SourceFile], env: Environment<'_>, findings: &mut Vec<Diagnostic>) -> Document {
     let mut merged = Document::default();
     for file in files {
+        if files.len() > 1 && !classify(file).domain {
+            continue;
+        }
         if let Some(document) = read(file, env, findings) {
             merged = merge(merged, document, findings);
         }

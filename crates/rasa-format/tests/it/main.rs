@@ -7,5 +7,6 @@ mod findings;
 mod foreign;
 mod robust;
 mod shared;
+mod splitting;
 mod values;
 mod writing;

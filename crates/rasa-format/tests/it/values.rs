@@ -264,18 +264,3 @@ fn endpoints_and_credentials_are_read() {
     );
     assert_eq!(findings, []);
 }
-
-#[test]
-fn canonical_texts_change_with_the_content_only() {
-    let text = "intents: [hi]\nnlu:\n- intent: hi\n  examples: |\n    - hallo\n";
-    let canonical =
-        |text: &str| Project::read_document(&SourceFile::new("a.yml", text), &environment).0.canonical();
-    let original = canonical(text);
-    assert_eq!(
-        canonical(&format!("# comment\nassistant_id: x\n\n{}", text.replace("[hi]", "\n- \"hi\""))),
-        original
-    );
-    for (part, with) in [("hallo", "hello"), ("[hi]", "[hi, ho]"), ("intents", "language: de\nintents")] {
-        assert_ne!(canonical(&text.replacen(part, with, 1)), original, "{part}");
-    }
-}

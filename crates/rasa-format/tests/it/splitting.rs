@@ -1,0 +1,64 @@
+//! Parts of data.
+
+use intendant_rasa_format::nlu::{self, LanguageData};
+use intendant_rasa_format::split::{split_language, split_stories};
+use intendant_rasa_format::{SourceFile, yaml};
+use serde_json::json;
+
+fn language(classes: &[(&str, usize)]) -> LanguageData {
+    let mut text = "version: \"3.1\"\nnlu:\n".to_owned();
+    for (name, n_examples) in classes {
+        let lines: String = (0..*n_examples).map(|idx| format!("    - {name} {idx}\n")).collect();
+        text.push_str(&format!("- intent: {name}\n  examples: |\n{lines}"));
+    }
+    text.push_str("- lookup: l\n  examples: |\n    - x\nresponses:\n  utter_faq/a: [{text: a}]\n  utter_faq/b: [{text: b}]\n");
+    nlu::read(&SourceFile::new("nlu.yml", text), &|_| None, &mut Vec::new())
+}
+
+#[test]
+fn every_class_keeps_its_share() {
+    let language =
+        language(&[("big", 80), ("small", 20), ("two", 2), ("one", 1), ("faq/a", 5), ("faq/b", 1)]);
+    let mut findings = Vec::new();
+    let parts = split_language(&language, 0.8, 1, &mut findings);
+    let count = |data: &intendant_talk::data::NluData, name: &str| {
+        data.examples.iter().filter(|example| example.text.starts_with(name)).count()
+    };
+    let counts: Vec<(usize, usize)> = ["big", "small", "two", "one", "faq/a", "faq/b"]
+        .iter()
+        .map(|name| (count(&parts.train.data, name), count(&parts.test.data, name)))
+        .collect();
+    assert_eq!(counts, [(64, 16), (18, 2), (1, 1), (0, 1), (4, 1), (0, 1)]);
+    assert_eq!(parts.train.data.lookups.len(), 1);
+    assert_eq!(parts.test.data.lookups.len(), 1);
+    assert_eq!(json!(parts.train.responses), json!({"utter_faq/a": [{"text": "a"}]}));
+    assert_eq!(json!(parts.test.responses).as_object().unwrap().len(), 2);
+    assert_eq!(findings, []);
+    assert_eq!(split_language(&language, 0.8, 1, &mut findings), parts);
+    assert_ne!(split_language(&language, 0.8, 2, &mut findings), parts);
+}
+
+#[test]
+fn too_few_examples_are_told() {
+    let mut findings = Vec::new();
+    split_language(&language(&[("a", 2), ("b", 2), ("c", 2)]), 0.8, 1, &mut findings);
+    assert_eq!(findings.len(), 1);
+}
+
+#[test]
+fn stories_are_split_by_file() {
+    let items: String = (0..10).map(|idx| format!("- story: s{idx}\n  steps:\n  - action: a\n")).collect();
+    let text = format!("version: \"3.1\"\nrules:\n- rule: r\n  steps:\n  - action: a\nstories:\n{items}");
+    let file = SourceFile::new("stories.yml", text);
+    let parts = split_stories(&file, &|_| None, (0.8, 3), &mut Vec::new()).unwrap();
+    let read = |text: &str| {
+        yaml::parse(&SourceFile::new("x.yml", text), &|_| None, &mut Vec::new()).unwrap().to_json()
+    };
+    let (train, test) = (read(&parts.train), read(&parts.test));
+    assert_eq!(train["rules"][0]["rule"], "r");
+    assert_eq!(train["stories"].as_array().unwrap().len(), 8);
+    assert_eq!(test["stories"].as_array().unwrap().len(), 2);
+    assert_eq!(test.as_object().unwrap().len(), 1);
+    let none = SourceFile::new("nlu.yml", "nlu: []\n");
+    assert_eq!(split_stories(&none, &|_| None, (0.8, 3), &mut Vec::new()), None);
+}
