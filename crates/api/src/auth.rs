@@ -13,8 +13,9 @@ pub struct Auth {
     jwt: Option<Jwt>,
 }
 
+/// Checks signed tokens.
 #[derive(Clone)]
-struct Jwt {
+pub struct Jwt {
     key: DecodingKey,
     validation: Validation,
 }
@@ -84,7 +85,8 @@ fn same_bytes(left: &[u8], right: &[u8]) -> bool {
 }
 
 impl Jwt {
-    fn new(secret: &str, method: &str) -> Result<Self, BadJwtSetting> {
+    /// A check by this key: a shared secret or, for asymmetric methods, a public key in PEM.
+    pub fn new(secret: &str, method: &str) -> Result<Self, BadJwtSetting> {
         let algorithm: Algorithm = method
             .parse()
             .map_err(|_| BadJwtSetting { message: format!("the JWT method '{method}' is not known") })?;
@@ -107,7 +109,11 @@ impl Jwt {
 
     fn claims(&self, request: &Request) -> Option<Value> {
         let header = request.header(http::header::AUTHORIZATION)?;
-        let token = header.strip_prefix("Bearer ")?;
+        self.read(header.strip_prefix("Bearer ")?)
+    }
+
+    /// What a token says, if its signature and time are right.
+    pub(crate) fn read(&self, token: &str) -> Option<Value> {
         jsonwebtoken::decode::<Value>(token.trim(), &self.key, &self.validation).ok().map(|data| data.claims)
     }
 }

@@ -16,9 +16,13 @@ use intendant_port::outlet::Outlet;
 use intendant_serve::server::{Incoming, Server};
 use serde_json::Value;
 
+use crate::auth::Jwt;
 use crate::error::{ApiError, json_response, text_response};
 use crate::model::healthy;
 use crate::request::Request;
+
+/// The scope of those who may write into any conversation.
+const SPEAKS_FOR_OTHERS: &str = "clientEvents:create";
 
 /// The channels that are open, by name.
 #[derive(Clone, Default)]
@@ -33,6 +37,8 @@ pub enum Channel {
     Rest,
     /// Answers posted elsewhere.
     Callback(Arc<dyn Outlet>),
+    /// As [`Channel::Rest`], for senders who prove who they are; without a key nobody can.
+    Rasa(Option<Box<Jwt>>),
 }
 
 impl Channels {
@@ -49,7 +55,7 @@ impl Channels {
     /// Where a channel sends messages outside of a request; `None` when it cannot.
     pub fn outlet(&self, name: &str) -> Option<Arc<dyn Outlet>> {
         match self.channels.get(name)? {
-            Channel::Rest => None,
+            Channel::Rest | Channel::Rasa(_) => None,
             Channel::Callback(outlet) => Some(Arc::clone(outlet)),
         }
     }
@@ -71,10 +77,16 @@ pub async fn receive(
     channel: &Channel,
     request: &Request,
 ) -> Result<Response<Body>, ApiError> {
-    let inbound = rest::read(&request.json()?).ok_or_else(ApiError::internal)?;
+    let body = request.json()?;
+    let mut inbound = rest::read(&body).ok_or_else(ApiError::internal)?;
+    if let Channel::Rasa(key) = channel {
+        inbound.sender_id = signed_sender(key.as_deref(), request, &body)?;
+    }
     match channel {
-        Channel::Rest if request.flag("stream", false) => Ok(streamed(server, inbound, name)),
-        Channel::Rest => {
+        Channel::Rest | Channel::Rasa(_) if request.flag("stream", false) => {
+            Ok(streamed(server, inbound, name))
+        }
+        Channel::Rest | Channel::Rasa(_) => {
             let collector = Arc::new(Collector::default());
             handle(server, inbound, name, Arc::clone(&collector) as Arc<dyn Outlet>).await;
             Ok(json_response(StatusCode::OK, &Value::Array(collector.take())))
@@ -85,6 +97,22 @@ pub async fn receive(
             Ok(text_response(StatusCode::OK, "success"))
         }
     }
+}
+
+/// Whose conversation it is: the signer's, or another one if the signer may speak for others.
+fn signed_sender(key: Option<&Jwt>, request: &Request, body: &Value) -> Result<String, ApiError> {
+    let refused = || ApiError::framework(StatusCode::UNAUTHORIZED, "Unauthorized");
+    let key = key.ok_or_else(refused)?;
+    let header = request.header(header::AUTHORIZATION).map(|text| text.trim_start_matches("Bearer "));
+    let claims = header.and_then(|token| key.read(token));
+    let claims = claims.or_else(|| key.read(request.query("token")?)).ok_or_else(refused)?;
+    let username = claims["username"].as_str().ok_or_else(refused)?;
+    let Some(asked) = body.get("conversation_id").and_then(Value::as_str) else {
+        return Ok(username.to_owned());
+    };
+    let scopes = claims["scopes"].as_array().into_iter().flatten();
+    let may_speak_for_others = scopes.into_iter().any(|scope| scope == SPEAKS_FOR_OTHERS);
+    if asked == username || may_speak_for_others { Ok(asked.to_owned()) } else { Err(refused()) }
 }
 
 /// Errors are logged; the user gets the messages made so far.
