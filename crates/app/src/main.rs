@@ -8,6 +8,7 @@ mod commands;
 mod failure;
 mod logging;
 mod model;
+mod nlu_test;
 mod progress;
 mod project;
 mod report;

@@ -2,22 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use intendant_component::diagnostic::Severity;
-use intendant_component::training::Silent;
+use intendant_bundle::TrainingType;
+use intendant_component::diagnostic::{Diagnostic, Severity};
+use intendant_component::training::{Silent, TrainContext};
 use intendant_config::Environment;
-use intendant_rasa_format::project::Project;
+use intendant_rasa_format::project::{Files, Project};
 use intendant_rasa_format::yaml::SourceFile;
 use intendant_serve::assistant::Assistant;
 use intendant_serve::workshop::{
-    IntentTest, TrainOptions, Trained, Workshop, WorkshopError, WorkshopErrorKind,
+    IntentTest, TestData, TrainOptions, Trained, Workshop, WorkshopError, WorkshopErrorKind,
 };
-use intendant_train::{files, models, plan};
+use intendant_talk::data::Example;
+use intendant_train::plan::{self, TrainError};
+use intendant_train::recipe::Recipe;
+use intendant_train::{files, models};
 use serde_json::Value;
 
 use crate::commands::train;
 use crate::failure::Failure;
 use crate::model;
+use crate::nlu_test::{self, Outcomes};
 
+/// Posted documents are read like files; the ending says what they are.
+const DOCUMENT: &str = "request body.yml";
 /// Folder that trained models are kept in when the client asks for it.
 const DEFAULT_MODELS: &str = "models";
 
@@ -48,25 +55,22 @@ impl Workshop for AppWorkshop {
     }
 
     fn train(&self, yaml: &str, options: &TrainOptions) -> Result<Trained, WorkshopError> {
-        let file = SourceFile::new("request body", yaml.as_bytes());
-        let lookup = |name: &str| self.environment.get(name).map(str::to_owned);
-        let (project, findings) = Project::read_document(&file, &lookup);
-        let errors: Vec<String> = findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Error)
-            .map(ToString::to_string)
-            .collect();
-        if !errors.is_empty() {
-            let is_domain = errors.iter().any(|error| error.contains("domain"));
-            let kind =
-                if is_domain { WorkshopErrorKind::InvalidDomain } else { WorkshopErrorKind::InvalidYaml };
-            return Err(error(kind, errors.join("\n")));
+        let (recipe, training_type) = self.recipe(yaml, options.augmentation)?;
+        let unknown = recipe.unknown_story_slots();
+        if training_type != TrainingType::Nlu && !unknown.is_empty() {
+            return Err(error(WorkshopErrorKind::Failed, unknown[0].to_string()));
         }
-        let (recipe, training_type) = train::recipe(project, options.augmentation, None)
-            .map_err(|failure| error(WorkshopErrorKind::NothingTrained, failure.message()))?;
         let plan = plan::plan(&recipe, training_type, None);
-        let trained = train::train_quietly(&recipe, &plan, None, Some(options.num_threads), &Silent)
-            .map_err(|failure| failed(&failure))?;
+        let context =
+            TrainContext { seed: train::SEED, threads: options.num_threads.max(1), progress: &Silent };
+        let trained = plan::train(&recipe, &plan, None, &context).map_err(|cause| match cause {
+            TrainError::Project(findings) => {
+                let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+                error(WorkshopErrorKind::Failed, findings.join("\n"))
+            }
+            TrainError::Cancelled => error(WorkshopErrorKind::Failed, "training was cancelled"),
+            TrainError::Archive(cause) => failed(&Failure::of("", &cause)),
+        })?;
         let file_name = train::model_name(None, &trained.metadata);
         let path =
             options.save_to_default_model_directory.then(|| PathBuf::from(DEFAULT_MODELS).join(&file_name));
@@ -80,7 +84,64 @@ impl Workshop for AppWorkshop {
         Err(error(WorkshopErrorKind::Failed, "story tests are not there yet"))
     }
 
-    fn test_intents(&self, _: Option<&Assistant>, _: &IntentTest) -> Result<Value, WorkshopError> {
-        Err(error(WorkshopErrorKind::Failed, "intent tests are not there yet"))
+    fn test_intents(&self, assistant: Option<&Assistant>, test: &IntentTest) -> Result<Value, WorkshopError> {
+        match test {
+            IntentTest::Evaluate { data, model } => {
+                let examples = self.examples(data)?;
+                let named = model.as_deref().map(|path| self.load(path)).transpose()?;
+                let Some(assistant) = named.as_ref().or(assistant) else {
+                    return Err(error(WorkshopErrorKind::Unloadable, "No model is loaded."));
+                };
+                let understand =
+                    |texts: &[&str]| texts.iter().map(|text| assistant.understanding.parse(text)).collect();
+                Ok(Outcomes::of(&examples, understand).evaluate().to_json())
+            }
+            IntentTest::CrossValidate { yaml, folds } => {
+                let (recipe, _) = self.recipe(yaml, 0)?;
+                let context = TrainContext { seed: train::SEED, threads: 1, progress: &Silent };
+                let (evaluation, _) = nlu_test::cross_validate(&recipe, *folds, &context)
+                    .map_err(|failure| failed(&failure))?;
+                Ok(evaluation.to_cross_validation_json())
+            }
+        }
     }
+}
+
+impl AppWorkshop {
+    /// The project in a posted document, settled.
+    fn recipe(&self, yaml: &str, augmentation: usize) -> Result<(Recipe, TrainingType), WorkshopError> {
+        let file = SourceFile::new(DOCUMENT, yaml.as_bytes());
+        let lookup = |name: &str| self.environment.get(name).map(str::to_owned);
+        let (project, findings) = Project::read_document(&file, &lookup);
+        refuse_errors(&findings)?;
+        let recipe = Recipe::new(project, augmentation);
+        let Some(training_type) = recipe.trainable() else {
+            let message = "Ran training, but it finished without a trained model.";
+            return Err(error(WorkshopErrorKind::NothingTrained, message));
+        };
+        Ok((recipe, training_type))
+    }
+
+    fn examples(&self, data: &TestData) -> Result<Vec<Example>, WorkshopError> {
+        let file = match data {
+            TestData::Yaml(yaml) => SourceFile::new(DOCUMENT, yaml.as_bytes()),
+            TestData::Json(json) => {
+                SourceFile::new("request body.json", Value::Object(json.clone()).to_string().into_bytes())
+            }
+        };
+        let lookup = |name: &str| self.environment.get(name).map(str::to_owned);
+        let files = Files { data: std::slice::from_ref(&file), ..Files::default() };
+        let (project, findings) = Project::read(files, &lookup);
+        refuse_errors(&findings)?;
+        if project.nlu.examples.is_empty() {
+            return Err(error(WorkshopErrorKind::Failed, "no messages found in the request body"));
+        }
+        Ok(project.nlu.examples)
+    }
+}
+
+fn refuse_errors(findings: &[Diagnostic]) -> Result<(), WorkshopError> {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let errors: Vec<String> = errors.map(ToString::to_string).collect();
+    if errors.is_empty() { Ok(()) } else { Err(error(WorkshopErrorKind::InvalidYaml, errors.join("\n"))) }
 }
