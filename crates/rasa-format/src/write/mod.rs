@@ -16,16 +16,27 @@ use tree::Tree;
 
 /// Writes a domain as `GET /domain` answers it to those who ask for YAML.
 pub fn domain_yaml(domain: &Domain) -> String {
-    let mut entries = vec![("version".to_owned(), version())];
-    for (key, value) in domain.dict.iter().filter(|(key, _)| *key != "version") {
-        entries.push((key.clone(), Tree::of(value)));
-    }
-    Tree::map(entries).to_yaml()
+    let mut dict = Object::from_iter([("version".to_owned(), FORMAT_VERSION.into())]);
+    dict.extend(
+        domain
+            .dict
+            .iter()
+            .filter(|(key, _)| *key != "version")
+            .map(|(key, value)| (key.clone(), value.clone())),
+    );
+    object_yaml(&dict)
 }
 
-/// Writes any JSON object as a YAML document in Rasa's style.
+/// Writes an object as a YAML document in Rasa's style: its format version always in quotes.
 pub fn object_yaml(object: &Object) -> String {
-    Tree::of(&Value::Object(object.clone())).to_yaml()
+    let entry = |(key, value): (&String, &Value)| {
+        let tree = match value {
+            Value::String(version) if key == "version" => Tree::Quoted(version.clone()),
+            value => Tree::of(value),
+        };
+        (key.clone(), tree)
+    };
+    Tree::map(object.iter().map(entry).collect()).to_yaml()
 }
 
 fn version() -> Tree {

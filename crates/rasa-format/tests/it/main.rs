@@ -5,6 +5,7 @@
 
 mod findings;
 mod foreign;
+mod migrating;
 mod robust;
 mod shared;
 mod splitting;
