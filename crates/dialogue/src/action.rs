@@ -3,7 +3,7 @@
 //! Source: `spec: dialogue.md §5`.
 
 use intendant_policy::Prediction;
-use intendant_talk::domain::DEFAULT_ACTIONS;
+use intendant_talk::domain::{DEFAULT_ACTIONS, RULE_SNIPPET_ACTION};
 use intendant_talk::event::{BotUtterance, Event, EventKind, UserMessage};
 use intendant_talk::message::Object;
 use intendant_talk::tracker::Tracker;
@@ -49,7 +49,9 @@ impl Conversation {
         let domain = &self.mind.domain;
         let is_user_action = domain.user_actions.iter().any(|action| action == name);
         let is_form = domain.form(name).is_some();
-        if DEFAULT_ACTIONS.contains(&name) && !is_user_action && !is_form {
+        // The marker in rules is no action; whoever runs it by name gets a custom one.
+        let is_default = DEFAULT_ACTIONS.contains(&name) && name != RULE_SNIPPET_ACTION;
+        if is_default && !is_user_action && !is_form {
             return Kind::Default(name);
         }
         if let Some(intent) = name.strip_prefix("utter_")

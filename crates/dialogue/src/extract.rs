@@ -43,21 +43,20 @@ impl Conversation {
         self.validate_slots(events, tracker).await
     }
 
+    /// What custom mappings said is not passed on; only validation may speak, as in Rasa.
     async fn validate_slots(&mut self, events: Vec<Event>, tracker: &Tracker) -> Vec<Event> {
+        let slots = events.into_iter().filter(|event| slot_name(event).is_some());
         if !self.mind.domain.user_actions.iter().any(|action| action == VALIDATION) {
-            return events;
+            return slots.collect();
         }
-        let (slots, messages): (Vec<Event>, Vec<Event>) =
-            events.into_iter().partition(|event| slot_name(event).is_some());
+        let slots: Vec<Event> = slots.collect();
         let seen = after_restart(tracker, slots.iter().cloned());
-        // Differs from Rasa: what custom mappings said is kept.
-        let mut validated = messages;
-        validated.extend(self.call_for_slots(VALIDATION, seen).await);
+        let mut validated = self.call_for_slots(VALIDATION, seen).await;
         let names: Vec<String> =
             validated.iter().filter_map(|event| slot_name(event).map(str::to_owned)).collect();
         let rest = slots
             .into_iter()
-            .filter(|event| slot_name(event).is_some_and(|slot| !names.iter().any(|n| n == slot)));
+            .filter(|event| slot_name(event).is_some_and(|slot| !names.iter().any(|name| name == slot)));
         validated.extend(rest);
         validated
     }

@@ -23,9 +23,10 @@ use crate::state::{Situation, UserInput};
 use crate::trackers::TrainingTracker;
 
 /// Similarity at which "none of these" is as likely as the action.
-const DOUBT: f64 = 0.7;
-/// How fast probability grows with similarity.
-const SHARPNESS: f64 = 20.0;
+const DOUBT: f64 = 0.75;
+/// How fast odds grow with similarity: low enough that two half-known answers doubt each other,
+/// high enough that a hundred unlike ones do not matter.
+const SHARPNESS: i32 = 4;
 
 /// Options of Rasa's network, accepted without effect.
 pub(crate) const NETWORK_OPTIONS: [&str; 50] = [
@@ -169,10 +170,8 @@ impl Ted {
         let description = describe(&states, self.options.history(), Now::WithUser);
         let similarities = self.neighbours.similarities(&description, actions_count);
         let best = similarities.iter().copied().fold(0.0, f64::max);
-        let powers: Vec<f64> = similarities
-            .iter()
-            .map(|similarity| if *similarity > 0.0 { (SHARPNESS * (similarity - DOUBT)).exp() } else { 0.0 })
-            .collect();
+        let powers: Vec<f64> =
+            similarities.iter().map(|similarity| (similarity / DOUBT).powi(SHARPNESS)).collect();
         let total: f64 = 1.0 + powers.iter().sum::<f64>();
         (powers.into_iter().map(|power| power / total).collect(), best)
     }
