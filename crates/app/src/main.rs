@@ -12,6 +12,7 @@ mod nlu_test;
 mod progress;
 mod project;
 mod report;
+mod story_report;
 mod wiring;
 mod workshop;
 

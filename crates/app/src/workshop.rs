@@ -22,9 +22,11 @@ use crate::commands::train;
 use crate::failure::Failure;
 use crate::model;
 use crate::nlu_test::{self, Outcomes};
+use crate::story_report::StoryReport;
 
 /// Posted documents are read like files; the ending says what they are.
 const DOCUMENT: &str = "request body.yml";
+const STORIES_DOCUMENT: &str = "test_request_body.yml";
 /// Folder that trained models are kept in when the client asks for it.
 const DEFAULT_MODELS: &str = "models";
 
@@ -80,8 +82,20 @@ impl Workshop for AppWorkshop {
         Ok(Trained { file_name, path, bytes: trained.archive })
     }
 
-    fn test_stories(&self, _: &Assistant, _: &str, _: bool) -> Result<Value, WorkshopError> {
-        Err(error(WorkshopErrorKind::Failed, "story tests are not there yet"))
+    fn test_stories(
+        &self,
+        assistant: &Assistant,
+        yaml: &str,
+        end_to_end: bool,
+    ) -> Result<Value, WorkshopError> {
+        let file = SourceFile::new(STORIES_DOCUMENT, yaml.as_bytes());
+        let lookup = |name: &str| self.environment.get(name).map(str::to_owned);
+        let files = Files { data: std::slice::from_ref(&file), ..Files::default() };
+        let (project, findings) = Project::read(files, &lookup);
+        refuse_errors(&findings)?;
+        let stories = intendant_policy::conversations(assistant.domain(), &project.stories);
+        let parse = |text: &str| assistant.understanding.parse(text);
+        Ok(StoryReport::of(&assistant.mind, &stories, end_to_end.then_some(&parse)).summary())
     }
 
     fn test_intents(&self, assistant: Option<&Assistant>, test: &IntentTest) -> Result<Value, WorkshopError> {

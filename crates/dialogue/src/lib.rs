@@ -14,6 +14,7 @@ mod form;
 mod machine;
 mod mind;
 pub mod respond;
+pub mod story_test;
 mod turn;
 
 pub use mind::Mind;

@@ -21,11 +21,13 @@ mod trackers;
 mod unexpected;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use intendant_component::diagnostic::{Diagnostic, Severity};
 use intendant_component::training::TrainContext;
 use intendant_talk::data::{ComponentSpec, Source};
 use intendant_talk::domain::Domain;
+use intendant_talk::event::Event;
 use intendant_talk::message::Object;
 use intendant_talk::story::{Story, StoryKind};
 
@@ -159,6 +161,28 @@ fn same_priorities(plans: &[Plan], source: &Source, found: &mut Vec<Diagnostic>)
 /// `max_history` limits how far back histories are compared; `None` compares all of it.
 pub fn conflicts(domain: &Domain, stories: &[Story], max_history: Option<usize>) -> Vec<Diagnostic> {
     structure::conflicts(domain, stories, max_history)
+}
+
+/// A story as the events that it stands for.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// Names of the stories it is made of, joined by ` > `.
+    pub name: String,
+    /// Where its first story stands.
+    pub source: Source,
+    /// The events in order, listening included.
+    pub events: Vec<Arc<Event>>,
+}
+
+/// Test stories as conversations: checkpoints joined, alternatives apart, nothing glued together.
+pub fn conversations(domain: &Domain, stories: &[Story]) -> Vec<Conversation> {
+    let (trackers, _) = trackers::generate(domain, stories, 0, 0);
+    let of_tracker = |tracker: trackers::TrainingTracker| Conversation {
+        name: tracker.name,
+        source: tracker.source,
+        events: tracker.events.into_iter().map(|event| event.event).collect(),
+    };
+    trackers.into_iter().map(of_tracker).collect()
 }
 
 /// The policies used when `config.yml` names none.
