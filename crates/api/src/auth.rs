@@ -52,6 +52,20 @@ impl Auth {
         self.token.is_some() || self.jwt.is_some()
     }
 
+    /// Whether signed tokens are checked.
+    pub fn checks_tokens(&self) -> bool {
+        self.jwt.is_some()
+    }
+
+    /// Checks the request's signed token, whatever it allows.
+    pub(crate) fn verify(&self, request: &Request) -> Result<(), ApiError> {
+        let claims = match &self.jwt {
+            Some(jwt) => jwt.claims(request)?,
+            None => None,
+        };
+        claims.map(drop).ok_or_else(ApiError::not_authenticated)
+    }
+
     /// Lets a request pass or says why not.
     pub fn check(&self, request: &Request, conversation_id: Option<&str>) -> Result<(), ApiError> {
         if !self.is_required() {
@@ -62,9 +76,11 @@ impl Auth {
         {
             return Ok(());
         }
-        let Some(claims) = self.jwt.as_ref().and_then(|jwt| jwt.claims(request)) else {
-            return Err(ApiError::not_authenticated());
+        let claims = match &self.jwt {
+            Some(jwt) => jwt.claims(request)?,
+            None => None,
         };
+        let claims = claims.ok_or_else(ApiError::not_authenticated)?;
         if may(&claims, conversation_id) { Ok(()) } else { Err(ApiError::not_authorized()) }
     }
 }
@@ -107,9 +123,12 @@ impl Jwt {
         Ok(Self { key, validation })
     }
 
-    fn claims(&self, request: &Request) -> Option<Value> {
-        let header = request.header(http::header::AUTHORIZATION)?;
-        self.read(header.strip_prefix("Bearer ")?)
+    fn claims(&self, request: &Request) -> Result<Option<Value>, ApiError> {
+        let Some(header) = request.header(http::header::AUTHORIZATION) else {
+            return Ok(None);
+        };
+        let token = header.strip_prefix("Bearer ").ok_or_else(ApiError::invalid_authorization)?;
+        Ok(self.read(token))
     }
 
     /// What a token says, if its signature and time are right.

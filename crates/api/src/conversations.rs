@@ -6,6 +6,8 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 use intendant_channel::collect::Collector;
 use intendant_policy::Prediction;
+use intendant_port::BoxFuture;
+use intendant_port::outlet::Outlet;
 use intendant_port::store::Scope;
 use intendant_rasa_format::wire::{self, ErrorKind, Verbosity};
 use intendant_serve::assistant::Assistant;
@@ -87,10 +89,9 @@ pub async fn execute_action(api: &Api, request: &Request, id: &str) -> Answer {
     let verbosity = verbosity(request)?;
     let execute = Execute { name, policy: text("policy"), confidence };
     let outlets = Outlets::new(api, request);
-    let look = |_: &Tracker| ();
-    api.server.execute(id.to_owned(), execute, outlets.pick(), look).await?;
-    let tracker = known(api, id, Scope::LastSession).await?;
-    ok(outlets.answer(wire::tracker_state(&tracker, verbosity)))
+    let look = move |tracker: &Tracker| wire::tracker_state(tracker, verbosity);
+    let state = api.server.execute(id.to_owned(), execute, outlets.pick(), look).await?;
+    ok(outlets.answer(state))
 }
 
 pub async fn trigger_intent(api: &Api, request: &Request, id: &str) -> Answer {
@@ -186,7 +187,9 @@ fn no_policies() -> ApiError {
     ApiError::conversation("the model was trained without policies, so nothing can be predicted")
 }
 
-fn prediction_json(prediction: &Prediction, assistant: &Assistant, tracker: Value) -> Value {
+fn prediction_json(prediction: &Prediction, assistant: &Assistant, mut tracker: Value) -> Value {
+    // Predicting uses a pending follow-up action up.
+    tracker["followup_action"] = Value::Null;
     let actions = assistant.mind.actions().iter();
     let scores: Vec<Value> = actions
         .zip(&prediction.probabilities)
@@ -253,47 +256,59 @@ fn back_in_time(tracker: &Tracker, until: Timestamp) -> Tracker {
     earlier
 }
 
+/// Sends to a channel and keeps a copy.
+struct Tee {
+    outlet: Arc<dyn Outlet>,
+    collector: Arc<Collector>,
+}
+
+impl Outlet for Tee {
+    fn name(&self) -> &str {
+        self.outlet.name()
+    }
+
+    fn send<'a>(
+        &'a self,
+        recipient_id: &'a str,
+        message: &'a Object,
+    ) -> BoxFuture<'a, intendant_port::error::Result<()>> {
+        Box::pin(async move {
+            self.collector.send(recipient_id, message).await?;
+            self.outlet.send(recipient_id, message).await
+        })
+    }
+}
+
 /// Where the answers of one request go: to the channel it names, or back to the caller.
 struct Outlets<'a> {
     api: &'a Api,
     requested: Option<String>,
     collector: Arc<Collector>,
-    is_collected: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl<'a> Outlets<'a> {
     fn new(api: &'a Api, request: &Request) -> Self {
-        Self {
-            api,
-            requested: request.query("output_channel").map(str::to_owned),
-            collector: Arc::default(),
-            is_collected: Arc::default(),
-        }
+        Self { api, requested: request.query("output_channel").map(str::to_owned), collector: Arc::default() }
     }
 
     fn pick(&self) -> PickOutlet {
         let requested = self.requested.clone();
         let channels = self.api.channels.clone();
         let collector = Arc::clone(&self.collector);
-        let is_collected = Arc::clone(&self.is_collected);
         Box::new(move |tracker| {
             let name = match requested.as_deref() {
                 Some("latest") => tracker.latest_input_channel(),
                 other => other,
             };
-            if let Some(outlet) = name.and_then(|name| channels.outlet(name)) {
-                return outlet;
+            // Whatever goes elsewhere is shown to the caller as well.
+            match name.and_then(|name| channels.outlet(name)) {
+                Some(outlet) => Arc::new(Tee { outlet, collector }),
+                None => collector,
             }
-            is_collected.store(true, std::sync::atomic::Ordering::Relaxed);
-            collector
         })
     }
 
     fn answer(&self, tracker: Value) -> Value {
-        let mut body = json!({"tracker": tracker});
-        if self.is_collected.load(std::sync::atomic::Ordering::Relaxed) {
-            body["messages"] = Value::Array(self.collector.take());
-        }
-        body
+        json!({"tracker": tracker, "messages": self.collector.take()})
     }
 }

@@ -28,6 +28,15 @@ pub enum ApiError {
         /// Methods to name in `Allow`.
         allow: &'static [&'static str],
     },
+    /// Answered in the format of the token library beside Rasa.
+    Token {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The name of the failure.
+        exception: &'static str,
+        /// A sentence for people.
+        reason: &'static str,
+    },
 }
 
 /// The content of Rasa's error body.
@@ -104,6 +113,35 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "NotAuthorized", "User has insufficient permissions.")
     }
 
+    /// The `Authorization` header is not of the form `Bearer <token>`.
+    pub fn invalid_authorization() -> Self {
+        Self::Token {
+            status: StatusCode::BAD_REQUEST,
+            exception: "InvalidAuthorizationHeader",
+            reason: "Authorization header is invalid.",
+        }
+    }
+
+    /// Tokens come from elsewhere.
+    pub fn tokens_not_issued() -> Self {
+        Self::Token {
+            status: StatusCode::UNAUTHORIZED,
+            exception: "AuthenticationFailed",
+            reason: "Direct JWT authentication not supported. You should already have a valid JWT from an \
+                     authentication provider, Rasa will just make sure that the token is valid, but not issue \
+                     new tokens.",
+        }
+    }
+
+    /// Nothing is known about users but what their tokens say.
+    pub fn no_user_lookup() -> Self {
+        Self::Token {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            exception: "MeEndpointNotSetup",
+            reason: "/me endpoint has not been setup. Pass retrieve_user if you with to proceeed.",
+        }
+    }
+
     /// The conversation is not known.
     pub fn unknown_conversation() -> Self {
         Self::new(StatusCode::NOT_FOUND, "Not found", "Conversation ID not found.")
@@ -135,7 +173,7 @@ impl ApiError {
     pub fn body(&self) -> Option<Value> {
         match self {
             Self::Rasa(failure) => Some(failure.body()),
-            Self::Framework { .. } => None,
+            Self::Framework { .. } | Self::Token { .. } => None,
         }
     }
 
@@ -143,6 +181,9 @@ impl ApiError {
     pub fn into_response(self, request: &Request) -> Response<Body> {
         match self {
             Self::Rasa(failure) => json_response(failure.status, &failure.body()),
+            Self::Token { status, exception, reason } => {
+                json_response(status, &json!({"reasons": [reason], "exception": exception}))
+            }
             Self::Framework { status, message, allow } => {
                 let mut response = framework_response(status, &message, request.speaks_json());
                 if !allow.is_empty()

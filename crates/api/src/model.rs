@@ -74,6 +74,7 @@ where
 fn unexpected(error: &ApiError) -> Value {
     let message = match error {
         ApiError::Framework { message, .. } => message.as_str(),
+        ApiError::Token { reason, .. } => reason,
         ApiError::Rasa(failure) => failure.message.as_str(),
     };
     let message = format!("An unexpected error. Error: {message}");

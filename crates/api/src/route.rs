@@ -23,6 +23,12 @@ pub enum Operation {
     LoadModel,
     UnloadModel,
     Domain,
+    /// `POST /auth`: tokens are not issued here.
+    Login,
+    /// `GET /auth/me`.
+    Me,
+    /// `GET /auth/verify`: whether the caller's token is good.
+    VerifyToken,
     /// `GET /webhooks/<channel>/`.
     ChannelHealth,
     /// `POST /webhooks/<channel>/webhook`.
@@ -36,6 +42,8 @@ pub enum Gate {
     Open,
     /// Anybody, when the API is enabled.
     Public,
+    /// Anybody, when the API is enabled and tokens are checked.
+    Tokens,
     /// Who is authenticated.
     Authenticated,
     /// Who is authenticated, while a model is loaded.
@@ -74,6 +82,9 @@ const ROUTES: &[Row] = &[
     row("/model", "PUT", Operation::LoadModel, Gate::Authenticated),
     row("/model", "DELETE", Operation::UnloadModel, Gate::Authenticated),
     row("/domain", "GET", Operation::Domain, Gate::WithModel),
+    row("/auth", "POST", Operation::Login, Gate::Tokens),
+    row("/auth/me", "GET", Operation::Me, Gate::Tokens),
+    row("/auth/verify", "GET", Operation::VerifyToken, Gate::Tokens),
     row("/webhooks/{channel}", "GET", Operation::ChannelHealth, Gate::Open),
     row("/webhooks/{channel}/webhook", "POST", Operation::ChannelMessage, Gate::Open),
 ];

@@ -15,7 +15,7 @@ use intendant_serve::workshop::Workshop;
 
 use crate::auth::Auth;
 use crate::cors::Cors;
-use crate::error::ApiError;
+use crate::error::{ApiError, json_response};
 use crate::request::{Request, parse_query};
 use crate::route::{Gate, Matched, Operation, find};
 use crate::webhooks::Channels;
@@ -109,6 +109,9 @@ async fn admit(api: &Api, request: &mut Request, body: Body) -> Result<(Operatio
     if gate != Gate::Open && !api.settings.enable_api {
         return Err(not_found(request));
     }
+    if gate == Gate::Tokens && !api.settings.auth.checks_tokens() {
+        return Err(not_found(request));
+    }
     if matches!(gate, Gate::Authenticated | Gate::WithModel) {
         api.settings.auth.check(request, parameter.as_deref())?;
     }
@@ -180,6 +183,12 @@ async fn perform(
         Operation::TestIntents => model::now_or_later(api, request, model::test_intents).await,
         Operation::LoadModel => model::load(api, request).await,
         Operation::UnloadModel => model::unload(api),
+        Operation::Login => Err(ApiError::tokens_not_issued()),
+        Operation::Me => Err(ApiError::no_user_lookup()),
+        Operation::VerifyToken => {
+            api.settings.auth.verify(request)?;
+            Ok(json_response(StatusCode::OK, &serde_json::json!({"valid": true})))
+        }
         Operation::ChannelHealth => Ok(webhooks::health()),
         Operation::ChannelMessage => match api.channels.find(parameter) {
             Some(channel) => webhooks::receive(&api.server, parameter, channel, request).await,

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use intendant_api::auth::Jwt;
 use intendant_api::webhooks::{Channel, Channels};
 use intendant_channel::callback::Callback;
 use intendant_client::action::{ACTION_TIMEOUT, ActionOptions, WebhookActions};
 use intendant_client::courier::HttpCourier;
 use intendant_client::endpoint::Endpoint;
 use intendant_client::generate::WebhookGenerator;
-use intendant_client::http::HttpClient;
+use intendant_client::http::{HttpClient, Outgoing};
 use intendant_component::diagnostic::Diagnostic;
 use intendant_config::Environment;
 use intendant_port::action::ActionServer;
@@ -31,7 +33,7 @@ const DEFAULT_ENDPOINTS: &str = "endpoints.yml";
 const DEFAULT_CREDENTIALS: &str = "credentials.yml";
 
 /// Channels of Rasa that are not in this version.
-const LATER_CHANNELS: [&str; 12] = [
+const LATER_CHANNELS: [&str; 11] = [
     "socketio",
     "facebook",
     "slack",
@@ -43,8 +45,10 @@ const LATER_CHANNELS: [&str; 12] = [
     "botframework",
     "webexteams",
     "hangouts",
-    "rasa",
 ];
+
+/// How long the server behind the `rasa` channel may take to tell its key.
+const KEY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A server with what is wired to it.
 pub struct Wiring {
@@ -140,7 +144,7 @@ fn generator(
 ///
 /// # Errors
 /// When the file is not as it should be, or names a channel that is not there.
-pub fn channels(
+pub async fn channels(
     path: Option<&Path>,
     connector: Option<&str>,
     client: &HttpClient,
@@ -164,6 +168,7 @@ pub fn channels(
             // The console of Rasa is the REST channel with a client loop.
             "cmdline" => channels.open("rest", Channel::Rest),
             "callback" => channels.open("callback", callback(channel, client)?),
+            "rasa" => channels.open("rasa", Channel::Rasa(signing_key(channel, client).await.map(Box::new))),
             name if LATER_CHANNELS.contains(&name) => {
                 tracing::warn!(channel = name, "this channel is not in this version; going on without it");
             }
@@ -178,6 +183,23 @@ pub fn channels(
         }
     }
     Ok(channels)
+}
+
+/// The key that senders of the `rasa` channel sign with, as the server behind it tells. Without it
+/// the channel is open and lets nobody in.
+async fn signing_key(channel: &ChannelConfig, client: &HttpClient) -> Option<Jwt> {
+    let url = channel.options.get("url").and_then(Value::as_str)?;
+    let url = format!("{}/version", url.trim_end_matches('/'));
+    let failed = |error: &dyn std::error::Error| {
+        tracing::error!(url, error = Failure::of("", error).message(), "the rasa channel lets nobody in");
+    };
+    let endpoint = Endpoint::bare(&url).inspect_err(|error| failed(error)).ok()?;
+    let answer = client.send(&endpoint, Outgoing::get(KEY_TIMEOUT)).await;
+    let answer = answer.inspect_err(|error| failed(error)).ok()?;
+    let version: Value = serde_json::from_slice(&answer.body).inspect_err(|error| failed(error)).ok()?;
+    let first = &version["keys"][0];
+    let (key, method) = (first["key"].as_str()?, first["alg"].as_str().unwrap_or("RS256"));
+    Jwt::new(key, method).inspect_err(|error| failed(error)).ok()
 }
 
 fn callback(channel: &ChannelConfig, client: &HttpClient) -> Result<Channel, Failure> {

@@ -40,6 +40,11 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
+    /// A `GET`.
+    pub fn get(timeout: Duration) -> Self {
+        Self { method: Method::GET, headers: HeaderMap::new(), body: Bytes::new(), timeout }
+    }
+
     /// A `POST` of JSON.
     pub fn json(body: Vec<u8>, timeout: Duration) -> Self {
         let mut headers = HeaderMap::new();

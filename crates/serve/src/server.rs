@@ -192,7 +192,8 @@ impl Server {
         self.work(work, Box::new(move |_| outlet), look).await
     }
 
-    /// Runs one action as if a policy had chosen it.
+    /// Runs one action as if a policy had chosen it; `look` sees the conversation before it runs,
+    /// with a session start where one is due.
     pub async fn execute<T: Send + 'static>(
         &self,
         sender_id: String,
@@ -204,9 +205,18 @@ impl Server {
         if !assistant.mind.actions().contains(&action.name) {
             return Err(unknown_action(&assistant, &action.name));
         }
+        let input = Input::SessionIfDue { metadata: Object::new() };
+        let before = Work {
+            assistant: Arc::clone(&assistant),
+            sender_id: sender_id.clone(),
+            input,
+            keep: Keep::Discard,
+        };
+        let seen = self.work(before, Box::new(|_| Arc::new(Nowhere)), look).await?;
         let input =
             Input::Execute { action: action.name, policy: action.policy, confidence: action.confidence };
-        self.work(Work { assistant, sender_id, input, keep: Keep::Store }, pick, look).await
+        self.work(Work { assistant, sender_id, input, keep: Keep::Store }, pick, |_| ()).await?;
+        Ok(seen)
     }
 
     /// Lets an intent come from outside and answers it.

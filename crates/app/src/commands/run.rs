@@ -60,12 +60,12 @@ async fn serve(
     if let Some(file) = model {
         wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     }
-    let router = api_router(&wiring, &arguments.server, environment)?;
+    let router = api_router(&wiring, &arguments.server, environment).await?;
     listen_until_stopped(wiring.server, router, &arguments.server.interface, arguments.server.port).await
 }
 
 /// Rasa's API over a server.
-pub fn api_router(
+pub async fn api_router(
     wiring: &Wiring,
     arguments: &ServerArgs,
     environment: &Environment,
@@ -76,7 +76,8 @@ pub fn api_router(
         arguments.connector.as_deref(),
         client,
         environment,
-    )?;
+    )
+    .await?;
     let auth =
         Auth::new(arguments.auth_token.clone(), arguments.jwt_secret.as_deref(), &arguments.jwt_method);
     let settings = ApiSettings {

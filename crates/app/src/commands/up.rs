@@ -64,7 +64,7 @@ async fn serve(arguments: &UpArgs, file: &Path, environment: &Environment) -> Re
     let wiring = wiring::server(None, environment).await?;
     let server = wiring.server.clone();
     server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
-    let api = api_router(&wiring, &default_server_arguments()?, environment)?;
+    let api = api_router(&wiring, &default_server_arguments()?, environment).await?;
     let router = intendant_console::router(server.clone()).merge(api);
     println!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
     listen_until_stopped(server, router, &arguments.interface, arguments.port).await
