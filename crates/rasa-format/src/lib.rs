@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod domain;
 pub mod endpoints;
 pub mod foreign;
+pub mod imports;
 pub mod migrate;
 pub mod nlu;
 pub mod project;

@@ -5,6 +5,7 @@
 
 mod findings;
 mod foreign;
+mod importing;
 mod migrating;
 mod robust;
 mod shared;
