@@ -58,10 +58,6 @@ impl Workshop for AppWorkshop {
 
     fn train(&self, yaml: &str, options: &TrainOptions) -> Result<Trained, WorkshopError> {
         let (recipe, training_type) = self.recipe(yaml, options.augmentation)?;
-        let unknown = recipe.unknown_story_slots();
-        if training_type != TrainingType::Nlu && !unknown.is_empty() {
-            return Err(error(WorkshopErrorKind::Failed, unknown[0].to_string()));
-        }
         let plan = plan::plan(&recipe, training_type, None);
         let context =
             TrainContext { seed: train::SEED, threads: options.num_threads.max(1), progress: &Silent };

@@ -1,7 +1,6 @@
 //! What is trained: a project, with everything it leaves open settled.
 
 use intendant_bundle::TrainingType;
-use intendant_component::diagnostic::Diagnostic;
 use intendant_rasa_format::config::{Config, PLACEHOLDER_ASSISTANT_ID};
 use intendant_rasa_format::project::Project;
 use intendant_talk::data::{ComponentSpec, NluData};
@@ -73,44 +72,6 @@ impl Recipe {
             (false, true) => Some(TrainingType::Core),
             (false, false) => None,
         }
-    }
-
-    /// Slots that stories set and the domain does not know; training stops on them.
-    pub fn unknown_story_slots(&self) -> Vec<Diagnostic> {
-        let mut found = Vec::new();
-        for story in &self.stories {
-            for step in story.condition.iter().chain(&story.steps) {
-                unknown_slots_of(step, &story.name, &self.domain, &mut found);
-            }
-        }
-        found
-    }
-}
-
-fn unknown_slots_of(
-    step: &intendant_talk::story::Step,
-    story: &str,
-    domain: &Domain,
-    found: &mut Vec<Diagnostic>,
-) {
-    use intendant_talk::story::StepKind;
-    match &step.kind {
-        StepKind::Or(alternatives) => {
-            for alternative in alternatives {
-                unknown_slots_of(alternative, story, domain, found);
-            }
-        }
-        StepKind::SlotWasSet(assignments) => {
-            for assignment in assignments.iter().filter(|assignment| domain.slot(&assignment.slot).is_none())
-            {
-                let message =
-                    format!("`{story}` sets slot `{}`, which the domain does not have", assignment.slot);
-                let hint =
-                    format!("add `{}` under `slots:` in the domain, or correct the name", assignment.slot);
-                found.push(Diagnostic::error(step.source.clone(), message).with_hint(hint));
-            }
-        }
-        _ => {}
     }
 }
 

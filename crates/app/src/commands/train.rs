@@ -184,7 +184,7 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
 /// What to train from a project.
 ///
 /// # Errors
-/// When there is nothing to train, or stories use slots that do not exist.
+/// When there is nothing to train, or no language to train it for.
 pub fn recipe(
     project: Project,
     augmentation: usize,
@@ -212,13 +212,6 @@ pub fn recipe(
         let message =
             "the configuration lacks `language`, which understanding needs: add `language: en`, say";
         return Err(Failure::new("", message));
-    }
-    if training_type != TrainingType::Nlu {
-        let unknown = recipe.unknown_story_slots();
-        if !unknown.is_empty() {
-            report::print(&unknown);
-            return Err(Failure::new("", too_many(&unknown)));
-        }
     }
     Ok((recipe, training_type))
 }

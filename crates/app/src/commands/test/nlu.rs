@@ -27,8 +27,8 @@ pub fn run(
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
     let config = nlu.cross_validation.then(|| nlu.config.clone());
-    let domain = if nlu.cross_validation { nlu.domain.clone() } else { Vec::new() };
-    let (project, findings) = project::read(&Paths { config, domain, data: nlu.nlu.clone() }, environment)?;
+    let paths = Paths { config, domain: nlu.domain.clone(), data: nlu.nlu.clone() };
+    let (project, findings) = project::read(&paths, environment)?;
     if project::has_errors(&findings) {
         report::print(&findings);
         return Err(Failure::new("", "the test data cannot be read"));
