@@ -1,7 +1,6 @@
 //! The binary: reads the command line, wires adapters to services, prints.
 //!
 //! The only crate that names concrete adapters, and the only one that prints.
-#![allow(clippy::print_stdout)]
 
 mod cli;
 mod commands;
@@ -13,6 +12,7 @@ mod progress;
 mod project;
 mod report;
 mod story_report;
+mod terminal;
 mod wiring;
 mod workshop;
 

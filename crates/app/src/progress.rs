@@ -44,7 +44,7 @@ impl Progress for TerminalProgress {
         let is_due = last.is_none_or(|last| last.elapsed() >= PERIOD);
         if is_due || done == total {
             *last = Some(Instant::now());
-            let share = if total == 0 { 100 } else { 100 * done / total };
+            let share = (100 * done).checked_div(total).unwrap_or(100);
             eprint!("\r\x1b[2K{phase} {share} %");
             let _ = std::io::stderr().flush();
         }

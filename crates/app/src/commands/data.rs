@@ -11,6 +11,7 @@ use crate::cli::{ValidateArgs, ValidateOnly};
 use crate::failure::Failure;
 use crate::project::{self, Paths};
 use crate::report;
+use crate::terminal::say;
 
 /// How strictly a project is checked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +44,7 @@ pub fn run(arguments: ValidateArgs, environment: &Environment) -> Result<ExitCod
         findings.extend(conflicts(&project, arguments.max_history, strictness));
     }
     conclude(&findings)?;
-    println!("No problems found that stop a training.");
+    say!("No problems found that stop a training.");
     Ok(ExitCode::SUCCESS)
 }
 

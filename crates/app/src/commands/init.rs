@@ -1,6 +1,6 @@
 //! `intendant init`: a starter project.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,6 +10,8 @@ use intendant_train::files;
 use crate::cli::InitArgs;
 use crate::commands::train::Order;
 use crate::failure::Failure;
+use crate::terminal;
+use crate::terminal::say;
 
 macro_rules! starter {
     ($($path:literal),* $(,)?) => {
@@ -52,12 +54,12 @@ pub fn run(arguments: &InitArgs, environment: &Environment) -> Result<ExitCode, 
         files::write_whole(&folder.join(path), content.as_bytes())
             .map_err(|error| Failure::of("FileError", &error))?;
     }
-    println!("Created a project in {}.", folder.display());
+    say!("Created a project in {}.", folder.display());
     if arguments.no_prompt || confirm("Train it now?") {
         super::train::execute(&Order::of_folder(&folder), environment)?;
-        println!("{}", next_steps(&folder));
+        say!("{}", next_steps(&folder));
     } else {
-        println!("Train it with `intendant train` in that folder.");
+        say!("Train it with `intendant train` in that folder.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -70,7 +72,7 @@ fn next_steps(folder: &Path) -> String {
 }
 
 fn ask_folder() -> Result<PathBuf, Failure> {
-    print!("Where shall the project be created? [.] ");
+    terminal::part(format_args!("Where shall the project be created? [.] "));
     let answer = read_line()?;
     Ok(PathBuf::from(if answer.is_empty() { "." } else { answer.as_str() }))
 }
@@ -79,12 +81,11 @@ fn confirm(question: &str) -> bool {
     if !std::io::stdin().is_terminal() {
         return true;
     }
-    print!("{question} [Y/n] ");
+    terminal::part(format_args!("{question} [Y/n] "));
     read_line().is_ok_and(|answer| !answer.to_lowercase().starts_with('n'))
 }
 
 fn read_line() -> Result<String, Failure> {
-    let _ = std::io::stdout().flush();
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(|error| Failure::of("InputError", &error))?;
     Ok(line.trim().to_owned())

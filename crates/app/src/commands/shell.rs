@@ -1,6 +1,6 @@
 //! `intendant shell` and `shell nlu`: talking to a model on the terminal.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,8 @@ use serde_json::Value;
 use crate::cli::{ShellArgs, ShellPart};
 use crate::failure::Failure;
 use crate::model;
+use crate::terminal;
+use crate::terminal::say;
 use crate::wiring::{self, Wiring};
 
 /// Ends the conversation.
@@ -31,7 +33,7 @@ pub fn run(arguments: ShellArgs, environment: &Environment) -> Result<ExitCode, 
     }
     let assistant = model::load(&arguments.model.path())?;
     if assistant.mind.ensemble.is_none() {
-        println!("This model only understands; showing what it understands.");
+        say!("This model only understands; showing what it understands.");
         return shell_nlu(&assistant);
     }
     let runtime = wiring::runtime()?;
@@ -45,11 +47,11 @@ fn shell_nlu(assistant: &Assistant) -> Result<ExitCode, Failure> {
             "this model has no language understanding; train one with `intendant train nlu`",
         ));
     };
-    println!("NLU model loaded. Type a message and press enter to parse it; {STOP} ends.");
+    say!("NLU model loaded. Type a message and press enter to parse it; {STOP} ends.");
     for text in Lines::new("Next message:\n") {
         let parse = pipeline.parse(text.trim());
         let json = serde_json::to_string_pretty(&wire::parse_to_json(&parse));
-        println!("{}", json.map_err(|error| Failure::of("", &error))?);
+        say!("{}", json.map_err(|error| Failure::of("", &error))?);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -64,10 +66,9 @@ async fn talk(
     server.put_model(Arc::new(model::serving(assistant, Path::new(&model_path))));
     let sender_id =
         arguments.conversation_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
-    println!("Bot loaded. Type a message and press enter; {STOP} ends.");
+    say!("Bot loaded. Type a message and press enter; {STOP} ends.");
     let outlet = Arc::new(Terminal::default());
-    let mut lines = Lines::new("Your input ->  ");
-    while let Some(text) = lines.next() {
+    for text in Lines::new("Your input ->  ") {
         let text = outlet.chosen(&text);
         say(&server, &sender_id, text, Arc::<Terminal>::clone(&outlet)).await?;
     }
@@ -104,8 +105,7 @@ impl Iterator for Lines {
     fn next(&mut self) -> Option<String> {
         loop {
             if self.is_terminal {
-                print!("{}", self.prompt);
-                let _ = std::io::stdout().flush();
+                terminal::part(format_args!("{}", self.prompt));
             }
             let mut line = String::new();
             match std::io::stdin().lock().read_line(&mut line) {
@@ -135,15 +135,15 @@ impl Terminal {
     fn print(&self, message: &Object) {
         let text = |key: &str| message.get(key).and_then(Value::as_str);
         if let Some(text) = text("text") {
-            println!("{text}");
+            say!("{text}");
         }
         if let Some(image) = text("image") {
-            println!("Image: {image}");
+            say!("Image: {image}");
         }
         for key in ["attachment", "custom", "elements"] {
             match message.get(key) {
                 None | Some(Value::Null) => {}
-                Some(value) => println!("{key}: {value}"),
+                Some(value) => say!("{key}: {value}"),
             }
         }
         for key in ["buttons", "quick_replies"] {
@@ -158,7 +158,7 @@ impl Terminal {
         let payload = choice.get("payload").and_then(Value::as_str).unwrap_or(title);
         let mut payloads = self.payloads.lock().unwrap_or_else(PoisonError::into_inner);
         payloads.push(payload.to_owned());
-        println!("  {}: {title} ({payload})", payloads.len());
+        say!("  {}: {title} ({payload})", payloads.len());
     }
 }
 

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::progress::TerminalProgress;
 use crate::project::{self, Paths};
 use crate::report;
+use crate::terminal::say;
 
 /// Exit code of a dry run that found something to train.
 const DRY_RUN_RETRAIN: u8 = 1;
@@ -106,10 +107,10 @@ pub fn run(arguments: TrainArgs, quiet: bool, environment: &Environment) -> Resu
     match execute(&order, environment)? {
         Outcome::Planned(code) => return Ok(code),
         Outcome::Unchanged(path) if !quiet => {
-            println!("Nothing changed. You can use the old model stored at '{}'.", path.display());
+            say!("Nothing changed. You can use the old model stored at '{}'.", path.display());
         }
         Outcome::Trained(path) if !quiet => {
-            println!("Your model is trained and saved at '{}'.", path.display());
+            say!("Your model is trained and saved at '{}'.", path.display());
         }
         Outcome::Unchanged(_) | Outcome::Trained(_) => {}
     }
@@ -174,7 +175,7 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
     let started = Instant::now();
     let trained = train(&recipe, &plan, bundle, order)?;
     if !order.quiet {
-        println!("Trained in {:.2} s.", started.elapsed().as_secs_f64());
+        say!("Trained in {:.2} s.", started.elapsed().as_secs_f64());
     }
     let path = order.out.join(model_name(order.fixed_model_name.as_deref(), &trained.metadata));
     files::write_whole(&path, &trained.archive).map_err(|error| Failure::of("", &error))?;
@@ -235,21 +236,21 @@ fn read_previous(path: &Path) -> Option<(PathBuf, Bundle)> {
 
 fn dry_run(order: &Order, plan: &Plan) -> ExitCode {
     if order.force {
-        println!("The training was forced.");
+        say!("The training was forced.");
         return ExitCode::from(DRY_RUN_FORCED);
     }
     if plan.is_up_to_date {
-        println!("No training of components required.");
+        say!("No training of components required.");
         return ExitCode::SUCCESS;
     }
     if plan.trains_nlu {
-        println!("Understanding would be trained.");
+        say!("Understanding would be trained.");
     }
     if plan.trains_core {
-        println!("Dialogue would be trained.");
+        say!("Dialogue would be trained.");
     }
     if !plan.trains_nlu && !plan.trains_core {
-        println!("Nothing would be trained, only the domain replaced.");
+        say!("Nothing would be trained, only the domain replaced.");
     }
     ExitCode::from(DRY_RUN_RETRAIN)
 }

@@ -12,6 +12,7 @@ use crate::commands::run::{api_router, listen_until_stopped};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
 use crate::model;
+use crate::terminal::say;
 use crate::wiring;
 
 /// Runs `intendant up [DIR]`.
@@ -30,11 +31,11 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
         .map_err(|error| Failure::new("", format!("cannot enter {}: {error}", folder.display())))?;
     let model = match train::execute(&Order::of_folder(Path::new(".")), environment)? {
         Outcome::Unchanged(path) => {
-            println!("Nothing changed since {} was trained.", path.display());
+            say!("Nothing changed since {} was trained.", path.display());
             path
         }
         Outcome::Trained(path) => {
-            println!("Saved as {}.", path.display());
+            say!("Saved as {}.", path.display());
             path
         }
         Outcome::Planned(code) => return Ok(code),
@@ -66,7 +67,7 @@ async fn serve(arguments: &UpArgs, file: &Path, environment: &Environment) -> Re
     server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     let api = api_router(&wiring, &default_server_arguments()?, environment).await?;
     let router = intendant_console::router(server.clone()).merge(api);
-    println!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
+    say!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
     listen_until_stopped(server, router, &arguments.interface, arguments.port).await
 }
 

@@ -12,6 +12,7 @@ use super::{write_json, write_text};
 use crate::cli::{CoreTestOptions, TestOptions};
 use crate::failure::Failure;
 use crate::story_report::StoryReport;
+use crate::terminal::say;
 use crate::{model, project, report};
 
 /// Plays test stories; end to end, only files named `test_…` are read and messages are parsed.
@@ -35,8 +36,8 @@ pub fn run(
     let played = StoryReport::of(&assistant.mind, &conversations, end_to_end.then_some(&parse));
     write_reports(&played, options)?;
     let (correct, total) = (played.correct(), played.stories.len());
-    println!("{correct} of {total} test stories went as expected.");
-    println!("Reports are in {}.", options.out.display());
+    say!("{correct} of {total} test stories went as expected.");
+    say!("Reports are in {}.", options.out.display());
     if core.fail_on_prediction_errors && correct < total {
         let failed: Vec<&str> = played
             .stories

@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::nlu_test::{self, Evaluation, Outcomes};
 use crate::progress::TerminalProgress;
 use crate::project::{self, Paths};
+use crate::terminal::say;
 use crate::{model, report};
 
 /// Tests a model, or with `--cross-validation` the configuration on folds of the data.
@@ -49,10 +50,10 @@ pub fn run(
         };
         Outcomes::of(&project.nlu.examples, nlu_test::by_pipeline(pipeline)).evaluate()
     };
-    println!("{count} messages");
+    say!("{count} messages");
     print_scores(&evaluation);
     write_reports(&evaluation, options)?;
-    println!("Reports are in {}.", options.out.display());
+    say!("Reports are in {}.", options.out.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,23 +72,25 @@ fn cross_validate(recipe: &Recipe, folds: usize) -> Result<Evaluation, Failure> 
         ("F1", scores.iter().map(|fold| fold.intent_f1).collect()),
     ] {
         let (mean, deviation) = mean_and_deviation(&values);
-        println!("intent {name} over {folds} folds: {mean:.3} ± {deviation:.3}");
+        say!("intent {name} over {folds} folds: {mean:.3} ± {deviation:.3}");
     }
     Ok(evaluation)
 }
 
 fn print_scores(evaluation: &Evaluation) {
     let line = |name: &str, report: &Report| {
-        println!(
+        say!(
             "{name}: accuracy {:.3}, weighted precision {:.3}, F1 {:.3}",
-            report.accuracy, report.weighted.precision, report.weighted.f1
+            report.accuracy,
+            report.weighted.precision,
+            report.weighted.f1
         );
     };
     if let Some(intents) = &evaluation.intents {
         line("intents", &intents.report);
         let outcomes =
             intents.outcomes.iter().map(|outcome| (outcome.confidence, outcome.target == outcome.predicted));
-        println!("intents: expected calibration error {:.3}", calibration_error(outcomes));
+        say!("intents: expected calibration error {:.3}", calibration_error(outcomes));
     }
     for (extractor, evaluation) in &evaluation.entities {
         line(&format!("entities of {extractor}, by token"), &evaluation.report);
