@@ -134,8 +134,25 @@ fn forms_are_validated_by_a_real_action_server() {
     sandbox
         .write("endpoints.yml", &format!("action_endpoint:\n  url: http://127.0.0.1:{port}/webhook\n"))
         .unwrap();
-    succeed(sandbox.path(), &["train"]);
-    let report =
-        intendant(sandbox.path(), &["test", "core", "--stories", "tests", "--fail-on-prediction-errors"]);
-    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stderr));
+    succeed(sandbox.path(), &["train", "--domain", "."]);
+    let server = Server::start(binary(), sandbox.path(), &["run", "--enable-api"]).unwrap();
+    let mut connection = server.connect().unwrap();
+    let mut hear = |message: &str| -> (String, Vec<Value>) {
+        let messages = say(&mut connection, "anna", message);
+        (texts(&messages).join(" | "), messages)
+    };
+    hear("Termin vereinbaren");
+    hear("/inform{\"topic\": \"Prüfungen\"}");
+    hear("/inform{\"mode\": \"online\"}");
+    // The action server refuses the day, and the form asks for it again.
+    let (text, _) = hear("/inform{\"day\": \"Samstag\"}");
+    assert!(text.contains("An welchem Tag"), "{text}");
+    // A question that the action server words, with a button for each free time.
+    let (text, messages) = hear("/inform{\"day\": \"Dienstag\"}");
+    assert!(text.contains("Frei sind Dienstag (online) diese Zeiten"), "{text}");
+    assert_eq!(messages[0]["buttons"].as_array().unwrap().len(), 2);
+    // It writes the time in its own way.
+    hear("/inform{\"time\": \"9.30 Uhr\"}");
+    let (text, _) = hear("/inform{\"student_id\": \"4711234\"}");
+    assert!(text.contains("Dienstag, 9:30 Uhr, online. Thema: Prüfungen. Matrikelnummer: 4711234"), "{text}");
 }
