@@ -175,6 +175,7 @@ pub struct Conversation {
 }
 
 /// Test stories as conversations: checkpoints joined, alternatives apart, nothing glued together.
+/// Rules are left out: they are not conversations.
 pub fn conversations(domain: &Domain, stories: &[Story]) -> Vec<Conversation> {
     let (trackers, _) = trackers::generate(domain, stories, 0, 0);
     let of_tracker = |tracker: trackers::TrainingTracker| Conversation {
@@ -182,7 +183,7 @@ pub fn conversations(domain: &Domain, stories: &[Story]) -> Vec<Conversation> {
         source: tracker.source,
         events: tracker.events.into_iter().map(|event| event.event).collect(),
     };
-    trackers.into_iter().map(of_tracker).collect()
+    trackers.into_iter().filter(|tracker| !tracker.is_rule).map(of_tracker).collect()
 }
 
 /// The policies used when `config.yml` names none.
