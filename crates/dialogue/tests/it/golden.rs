@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use intendant_dialogue::{ActionFailure, ActionReply, Answer, Input, Message, Mind, Question, Settings};
+use intendant_dialogue::{ActionFailure, ActionReply, Answer, Input, Message, Mind, Question};
 use intendant_rasa_format::wire::{self, Verbosity, tracker_state};
 use intendant_talk::event::{Event, EventKind};
 use intendant_talk::message::Object;
@@ -231,8 +231,7 @@ impl Replay {
             problems.borrow_mut().extend(found.map(|found| format!("call {}: {found}", call.name)));
             Answer::Action(reply(&expected))
         };
-        let settings = Settings::new(7);
-        let (tracker, done) = drive(settings, &self.mind, tracker, input, &mut self.clock, &mut answer);
+        let (tracker, done) = drive(&self.mind, tracker, input, &mut self.clock, &mut answer);
         let mut problems = problems.into_inner();
         problems.extend(calls.into_inner().iter().map(|call| format!("missing call {}", call_name(call))));
         self.stored.entry(sender.to_owned()).or_default().extend(done.appended);

@@ -46,14 +46,13 @@ pub struct Done {
 
 /// Drives a turn; `answer` answers its questions.
 pub fn drive(
-    settings: Settings,
     mind: &Arc<Mind>,
     tracker: Tracker,
     input: Input,
     clock: &mut i64,
     answer: &mut dyn FnMut(Question) -> Answer,
 ) -> (Tracker, Done) {
-    let mut turn = Turn::start(Arc::clone(mind), tracker, input, settings);
+    let mut turn = Turn::start(Arc::clone(mind), tracker, input, Settings::new(7));
     let mut done = Done::default();
     let mut next = None;
     loop {
