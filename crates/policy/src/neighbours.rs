@@ -15,8 +15,10 @@ use crate::state::{Previous, SlotFeatures, State};
 
 /// States looked at where no `max_history` is given.
 pub(crate) const HISTORY_DEFAULT: usize = 8;
-/// Share of the agreement of *before* in the whole.
+/// Share of the agreement of *before* in the whole, when the user just spoke.
 const BEFORE_SHARE: f64 = 0.4;
+/// The same when the bot just acted: what it does next depends mostly on that.
+const BEFORE_SHARE_ACTING: f64 = 0.2;
 /// Weight of a state relative to the one after it.
 const FADING: f64 = 0.45;
 
@@ -34,10 +36,13 @@ pub(crate) enum Now {
 pub(crate) struct Description {
     now: BTreeMap<String, f64>,
     before: BTreeMap<String, f64>,
+    /// The bot acted last, not the user.
+    is_acting: bool,
 }
 
 pub(crate) fn describe(states: &[State], history: usize, part: Now) -> Description {
     let mut description = Description::default();
+    description.is_acting = states.last().is_some_and(|state| !state.follows_listen());
     let mut fading = 1.0;
     for (age, state) in states.iter().rev().take(history.max(1)).enumerate() {
         let is_now = age == 0;
@@ -74,10 +79,10 @@ fn describe_state(state: &State, is_user_left_out: bool, add: &mut impl FnMut(St
         add(format!("s:{name}={}", value.join(",")), 0.1);
     }
     let Some(user) = state.user.as_ref().filter(|_| !is_user_left_out) else { return };
-    let share = if after_listen { 1.0 } else { 0.5 };
+    let share = if after_listen { 1.0 } else { 0.25 };
     if let Some(intent) = &user.intent {
-        add(format!("i:{intent}"), 0.6 * share);
-        add(format!("ie:{intent}|{}", user.entities.join(",")), 0.6 * share);
+        add(format!("i:{intent}"), 0.5 * share);
+        add(format!("ie:{intent}|{}", user.entities.join(",")), 0.7 * share);
         for entity in &user.entities {
             add(format!("e:{entity}"), 0.1 * share);
         }
@@ -156,9 +161,10 @@ impl Neighbours {
     pub(crate) fn similarities(&self, description: &Description, labels_count: usize) -> Vec<f64> {
         let now = self.cosines(&description.now, &self.now, &self.now_lengths);
         let before = self.cosines(&description.before, &self.before, &self.before_lengths);
+        let share = if description.is_acting { BEFORE_SHARE_ACTING } else { BEFORE_SHARE };
         let mut best = vec![0.0; labels_count];
         for (idx, label) in self.labels.iter().enumerate() {
-            let similarity = now[idx] * (1.0 - BEFORE_SHARE + BEFORE_SHARE * before[idx]);
+            let similarity = now[idx] * (1.0 - share + share * before[idx]);
             if let Some(best) = best.get_mut(*label as usize)
                 && similarity > *best
             {

@@ -308,10 +308,7 @@ fn fingerprint(block: &Block, tracker: &TrainingTracker) -> u64 {
     for event in &tracker.events {
         match &event.event.kind {
             EventKind::User(message) => {
-                (0, &message.parse.intent.name).hash(&mut hasher);
-                if message.parse.intent.name.is_none() {
-                    message.text.hash(&mut hasher);
-                }
+                (0, &message.parse.intent.name, &message.text).hash(&mut hasher);
                 for entity in &message.parse.entities {
                     (&entity.entity, &entity.role, &entity.group).hash(&mut hasher);
                 }

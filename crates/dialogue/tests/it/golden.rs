@@ -32,7 +32,7 @@ const KNOWN: [&str; 9] = [
     "formbot: fault_event_missing_field",
 ];
 
-fn shared() -> Option<PathBuf> {
+pub fn shared() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let found = [folder, PathBuf::from("../shared")].into_iter().find(|path| path.join("goldens").is_dir());
     found.or_else(|| std::env::var_os("INTENDANT_SHARED").map(PathBuf::from))
