@@ -180,24 +180,20 @@ impl Player<'_> {
     fn action(&mut self, action: &ActionExecuted) -> PlayedAction {
         let is_text = action.name.is_none();
         let expected = action.name.clone().or_else(|| action.action_text.clone()).unwrap_or_default();
-        let (mut predicted, mut prediction) = self.predict(&expected);
-        if predicted != expected && self.tracker.active_loop_name() == Some(predicted.as_str()) {
-            // The form may have refused what the story goes on with: ask again as if it had.
-            let confidence = Some(prediction.confidence());
-            let policy = prediction.policy.clone();
-            self.append(EventKind::ActionExecutionRejected { name: predicted, policy, confidence });
-            (predicted, prediction) = self.predict(&expected);
-        }
+        let (mut predicted, mut prediction) = self.predict_patiently(&expected);
         let mut unlikely_intent = None;
         if predicted == UNLIKELY_INTENT && expected != UNLIKELY_INTENT {
             unlikely_intent = Some(prediction.action_metadata.clone());
             self.append(EventKind::Action(executed(UNLIKELY_INTENT, &prediction)));
-            (predicted, prediction) = self.predict(&expected);
+            (predicted, prediction) = self.predict_patiently(&expected);
         }
         if predicted == expected {
             for event in prediction.events.clone() {
                 self.append(event);
             }
+        } else {
+            // The story's turn is not the rule's.
+            prediction.hide_rule_turn = false;
         }
         let on_tracker = if is_text {
             ActionExecuted { name: None, action_text: Some(expected.clone()), ..executed("", &prediction) }
@@ -215,6 +211,20 @@ impl Player<'_> {
             policy: prediction.policy,
             unlikely_intent,
         }
+    }
+
+    /// A form may have refused what the story goes on with: then it is asked again as if it had.
+    fn predict_patiently(&mut self, expected: &str) -> (String, Prediction) {
+        let (predicted, prediction) = self.predict(expected);
+        let is_active_form = self.tracker.active_loop_name() == Some(predicted.as_str())
+            && self.mind.domain.form(&predicted).is_some();
+        if predicted == expected || !is_active_form || prediction.policy.is_none() {
+            return (predicted, prediction);
+        }
+        let confidence = Some(prediction.confidence());
+        let policy = prediction.policy;
+        self.append(EventKind::ActionExecutionRejected { name: predicted, policy, confidence });
+        self.predict(expected)
     }
 
     /// The chosen action, by the kind of name that the story uses.

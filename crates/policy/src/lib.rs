@@ -155,32 +155,6 @@ fn same_priorities(plans: &[Plan], source: &Source, found: &mut Vec<Diagnostic>)
     }
 }
 
-/// A story as a conversation, to be tested.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct StoryConversation {
-    /// Names of the stories it is made of, joined by ` > `.
-    pub name: String,
-    /// Where its first story stands.
-    pub source: Source,
-    /// Everything that happens, listening and slots from entities included.
-    pub events: Vec<std::sync::Arc<intendant_talk::event::Event>>,
-}
-
-/// Makes conversations of stories, checkpoints joined and alternatives unfolded; rules are left out.
-pub fn story_conversations(domain: &Domain, stories: &[Story]) -> Vec<StoryConversation> {
-    let stories: Vec<Story> =
-        stories.iter().filter(|story| story.kind == StoryKind::Story).cloned().collect();
-    let (trackers, _) = trackers::generate(domain, &stories, 0, 0);
-    trackers
-        .into_iter()
-        .map(|tracker| StoryConversation {
-            name: tracker.name,
-            source: tracker.source,
-            events: tracker.events.into_iter().map(|event| event.event).collect(),
-        })
-        .collect()
-}
-
 /// Finds stories and rules that continue the same history in different ways, as `data validate`
 /// reports them.
 ///

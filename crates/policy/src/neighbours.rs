@@ -41,8 +41,8 @@ pub(crate) struct Description {
 }
 
 pub(crate) fn describe(states: &[State], history: usize, part: Now) -> Description {
-    let mut description = Description::default();
-    description.is_acting = states.last().is_some_and(|state| !state.follows_listen());
+    let is_acting = states.last().is_some_and(|state| !state.follows_listen());
+    let mut description = Description { is_acting, ..Description::default() };
     let mut fading = 1.0;
     for (age, state) in states.iter().rev().take(history.max(1)).enumerate() {
         let is_now = age == 0;

@@ -41,7 +41,7 @@ fn ten_thousand_events_answer_nearly_as_fast_as_a_hundred() {
     let mut tracker = Tracker::new("user", Arc::clone(&mind.slots));
     let mut times: Vec<(usize, Duration)> = Vec::new();
     while tracker.events().len() < 10_000 {
-        let intent = if tracker.events().len() % 3 == 0 { "greet" } else { "ask" };
+        let intent = if tracker.events().len().is_multiple_of(3) { "greet" } else { "ask" };
         let parse = Parse { intent: Intent::new(intent, 1.0), ..Parse::default() };
         let text = Some(intent.to_owned());
         let input = Input::Message(Message { text, parse, ..Message::default() });
