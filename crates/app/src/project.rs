@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use intendant_component::diagnostic::{Diagnostic, Severity};
 use intendant_config::Environment;
 use intendant_rasa_format::project::{Files, Project};
+use intendant_rasa_format::{config, imports};
 use intendant_rasa_format::yaml::SourceFile;
 use intendant_train::files;
 
@@ -36,10 +37,21 @@ pub fn read(paths: &Paths, environment: &Environment) -> Result<(Project, Vec<Di
         Some(config) => Some(source_file(config)?),
         None => None,
     };
-    let domain = source_files(&default_folder(&paths.domain), &["yml", "yaml"])?;
-    let data = source_files(&paths.data, &["yml", "yaml", "json"])?;
+    let mut domain = source_files(&default_folder(&paths.domain), &["yml", "yaml"])?;
+    let mut data = source_files(&paths.data, &["yml", "yaml", "json"])?;
     let lookup = |name: &str| environment.get(name).map(str::to_owned);
-    Ok(Project::read(Files { config: config.as_ref(), domain: &domain, data: &data }, &lookup))
+    let mut findings = Vec::new();
+    if let Some(file) = &config {
+        let root = config::read(file, &lookup, &mut Vec::new());
+        let load = |path: &str| source_files(&[PathBuf::from(path)], &["yml", "yaml", "json"]).ok();
+        let imported = imports::follow(&root, &load, &lookup, &mut findings);
+        domain.extend(imported.domain);
+        data.extend(imported.data);
+    }
+    let files = Files { config: config.as_ref(), domain: &domain, data: &data };
+    let (project, mut read) = Project::read(files, &lookup);
+    read.extend(findings);
+    Ok((project, read))
 }
 
 /// Without `domain.yml` the folder `domain` is looked for.
