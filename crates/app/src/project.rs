@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use intendant_component::diagnostic::{Diagnostic, Severity};
 use intendant_config::Environment;
 use intendant_rasa_format::project::{Files, Project};
-use intendant_rasa_format::{config, imports};
 use intendant_rasa_format::yaml::SourceFile;
+use intendant_rasa_format::{config, imports};
 use intendant_train::files;
 
 use crate::failure::Failure;
