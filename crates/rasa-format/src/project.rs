@@ -8,7 +8,7 @@ use intendant_talk::data::{Example, NluData, Source};
 use intendant_talk::domain::Domain;
 use intendant_talk::story::{Step, StepKind, Story};
 
-use crate::classify::classify;
+use crate::classify::{Kinds, classify, is_yaml_path};
 use crate::config::{self, Config};
 use crate::domain::{self, Document, Sources};
 use crate::foreign;
@@ -104,6 +104,12 @@ fn read_data(
             language.append(data, findings);
         }
         if !kinds.nlu && !kinds.stories {
+            if kinds == Kinds::default() && looks_like_data(file) {
+                let source = Source { file: file.path.clone(), ..Source::default() };
+                let message = "this file has none of the keys `nlu`, `stories` and `rules` and is left out";
+                let finding = Diagnostic::warning(source, message);
+                findings.push(finding.with_hint("start it with one of them, in the first column"));
+            }
             continue;
         }
         let Some(document) = yaml::parse(file, env, findings) else { continue };
@@ -121,6 +127,17 @@ fn read_data(
         }
     }
     (language, all_stories)
+}
+
+/// Whether a file that is no training data looks as if it were meant to be.
+fn looks_like_data(file: &SourceFile) -> bool {
+    let keys: [&[u8]; 6] = [b"intent:", b"story:", b"rule:", b"nlu:", b"stories:", b"rules:"];
+    let mut lines = file.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_start);
+    is_yaml_path(&file.path)
+        && lines.any(|line| {
+            let line = line.strip_prefix(b"- ").unwrap_or(line);
+            keys.iter().any(|key| line.starts_with(key))
+        })
 }
 
 /// Messages that stories add to language data, sorted so that their order in stories is no matter.

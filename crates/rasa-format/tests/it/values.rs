@@ -264,3 +264,16 @@ fn endpoints_and_credentials_are_read() {
     );
     assert_eq!(findings, []);
 }
+
+#[test]
+fn bytes_that_are_no_text_are_located() {
+    let file = SourceFile::new("data.yml", b"nlu:\n- intent: gr\xfc\xdfen\n".as_slice());
+    let (_, findings) = Project::read(Files { data: &[file], ..Files::default() }, &environment);
+    let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "data.yml:2:13: error: file is not valid UTF-8: byte 0xfc at offset 17 does not belong there\n  help: save the file with the encoding UTF-8"
+        ]
+    );
+}
