@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use intendant_component::diagnostic::{Diagnostic, Severity};
 use intendant_talk::data::{Example, NluData, Source};
-use intendant_talk::domain::Domain;
+use intendant_talk::domain::{Domain, SlotKind};
 use intendant_talk::story::{Step, StepKind, Story};
+use serde_json::Value;
 
 use crate::classify::{Kinds, classify, is_yaml_path};
 use crate::config::{self, Config};
@@ -178,37 +179,47 @@ fn collect_texts(step: &Step, examples: &mut Vec<Example>) {
 
 /// Slots that stories set must exist: training cannot go on without them.
 fn check_slots(project: &Project, findings: &mut Vec<Diagnostic>) {
-    let mut check = |step: &Step, slot: &str| {
-        if project.domain.slot(slot).is_some() {
-            return;
-        }
-        let finding = Diagnostic::error(step.source.clone(), format!("the domain has no slot `{slot}`"));
-        let names = project.domain.slots.iter().map(|slot| slot.name.as_str());
-        let hint = did_you_mean(slot, names).unwrap_or_else(|| "add it to `slots` of the domain".to_owned());
-        findings.push(finding.with_hint(hint));
-    };
     for story in &project.stories {
         for step in story.condition.iter().chain(&story.steps) {
-            for_each_slot(step, &mut check);
+            for_each_slot(step, &mut |step, name, has_value| {
+                findings.extend(slot_finding(&project.domain, step, (name, has_value)));
+            });
         }
     }
 }
 
-fn for_each_slot(step: &Step, check: &mut impl FnMut(&Step, &str)) {
+fn slot_finding(domain: &Domain, step: &Step, (name, has_value): (&str, bool)) -> Option<Diagnostic> {
+    let Some(slot) = domain.slot(name) else {
+        let finding = Diagnostic::error(step.source.clone(), format!("the domain has no slot `{name}`"));
+        let names = domain.slots.iter().map(|slot| slot.name.as_str());
+        let hint = did_you_mean(name, names).unwrap_or_else(|| "add it to `slots` of the domain".to_owned());
+        return Some(finding.with_hint(hint));
+    };
+    let needs_value = !matches!(slot.kind, SlotKind::Text | SlotKind::List);
+    if has_value || !needs_value || slot.features(&Value::Null).is_empty() {
+        return None;
+    }
+    let message = format!("the slot `{name}` is named without a value, which means that it is unset");
+    let finding = Diagnostic::warning(step.source.clone(), message);
+    Some(finding.with_hint(format!("write `- {name}: value`; only text and list slots need none")))
+}
+
+/// Visits the slots a step sets or asks for, and whether it names a value.
+fn for_each_slot(step: &Step, visit: &mut dyn FnMut(&Step, &str, bool)) {
     match &step.kind {
         StepKind::SlotWasSet(assignments) => {
             for assignment in assignments {
-                check(step, &assignment.slot);
+                visit(step, &assignment.slot, assignment.value.is_some());
             }
         }
         StepKind::Checkpoint { conditions, .. } => {
             for (slot, _) in conditions {
-                check(step, slot);
+                visit(step, slot, true);
             }
         }
         StepKind::Or(steps) => {
             for step in steps {
-                for_each_slot(step, check);
+                for_each_slot(step, visit);
             }
         }
         _ => {}

@@ -112,7 +112,25 @@ fn steps(item: &Node, name: &str, place: Place, reader: &mut Reader<'_>) -> Opti
         }
         return None;
     }
-    Some(items.iter().flat_map(|step| step::read(step, place, reader)).collect())
+    let steps: Vec<Step> = items.iter().flat_map(|step| step::read(step, place, reader)).collect();
+    warn_about_late_conditions(&steps, reader);
+    Some(steps)
+}
+
+/// Conditions of a checkpoint filter the stories that come in, so they count at a story's start only.
+fn warn_about_late_conditions(steps: &[Step], reader: &mut Reader<'_>) {
+    let is_checkpoint = |step: &&Step| matches!(step.kind, StepKind::Checkpoint { .. });
+    let n_first = steps.iter().take_while(is_checkpoint).count();
+    for step in &steps[n_first..] {
+        if let StepKind::Checkpoint { name, conditions } = &step.kind
+            && !conditions.is_empty()
+        {
+            let message =
+                format!("the conditions of the checkpoint `{name}` count at the start of a story only");
+            let finding = Diagnostic::warning(step.source.clone(), message);
+            reader.findings.push(finding.with_hint("write them where a story starts with the checkpoint"));
+        }
+    }
 }
 
 /// A rule's condition: only active loops and slots.
