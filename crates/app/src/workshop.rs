@@ -7,7 +7,7 @@ use intendant_component::diagnostic::{Diagnostic, Severity};
 use intendant_component::training::{Silent, TrainContext};
 use intendant_config::Environment;
 use intendant_rasa_format::project::{Files, Project};
-use intendant_rasa_format::yaml::SourceFile;
+use intendant_rasa_format::yaml::{self, SourceFile};
 use intendant_serve::assistant::Assistant;
 use intendant_serve::workshop::{
     IntentTest, TestData, TrainOptions, Trained, Workshop, WorkshopError, WorkshopErrorKind,
@@ -22,6 +22,7 @@ use crate::commands::train;
 use crate::failure::Failure;
 use crate::model;
 use crate::nlu_test::{self, Outcomes};
+use crate::project;
 use crate::story_report::StoryReport;
 
 /// Posted documents are read like files; the ending says what they are.
@@ -86,6 +87,7 @@ impl Workshop for AppWorkshop {
     ) -> Result<Value, WorkshopError> {
         let file = SourceFile::new(STORIES_DOCUMENT, yaml.as_bytes());
         let lookup = |name: &str| self.environment.get(name).map(str::to_owned);
+        refuse_broken_yaml(&file, &lookup)?;
         let files = Files { data: std::slice::from_ref(&file), ..Files::default() };
         let (project, findings) = Project::read(files, &lookup);
         refuse_errors(&findings)?;
@@ -122,6 +124,7 @@ impl AppWorkshop {
     fn recipe(&self, yaml: &str, augmentation: usize) -> Result<(Recipe, TrainingType), WorkshopError> {
         let file = SourceFile::new(DOCUMENT, yaml.as_bytes());
         let lookup = |name: &str| self.environment.get(name).map(str::to_owned);
+        refuse_broken_yaml(&file, &lookup)?;
         let (project, findings) = Project::read_document(&file, &lookup);
         refuse_errors(&findings)?;
         let recipe = Recipe::new(project, augmentation);
@@ -140,6 +143,7 @@ impl AppWorkshop {
             }
         };
         let lookup = |name: &str| self.environment.get(name).map(str::to_owned);
+        refuse_broken_yaml(&file, &lookup)?;
         let files = Files { data: std::slice::from_ref(&file), ..Files::default() };
         let (project, findings) = Project::read(files, &lookup);
         refuse_errors(&findings)?;
@@ -150,8 +154,20 @@ impl AppWorkshop {
     }
 }
 
+/// Files of a project are sorted by what stands in them; a posted document must be YAML first of all.
+fn refuse_broken_yaml(file: &SourceFile, lookup: yaml::Environment<'_>) -> Result<(), WorkshopError> {
+    let mut findings = Vec::new();
+    match yaml::parse(file, lookup, &mut findings) {
+        Some(_) => Ok(()),
+        None => Err(error(WorkshopErrorKind::InvalidYaml, told(&findings))),
+    }
+}
+
 fn refuse_errors(findings: &[Diagnostic]) -> Result<(), WorkshopError> {
+    if project::has_errors(findings) { Err(error(WorkshopErrorKind::Failed, told(findings))) } else { Ok(()) }
+}
+
+fn told(findings: &[Diagnostic]) -> String {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-    let errors: Vec<String> = errors.map(ToString::to_string).collect();
-    if errors.is_empty() { Ok(()) } else { Err(error(WorkshopErrorKind::InvalidYaml, errors.join("\n"))) }
+    errors.map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -1,6 +1,6 @@
 //! Reports on predicted labels.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -51,11 +51,11 @@ impl Report {
         let targets = counts(|pair| pair.0.to_owned());
         let predictions = counts(|pair| pair.1.to_owned());
         let right: Vec<&str> = pairs.iter().filter(|pair| pair.0 == pair.1).map(|pair| pair.0).collect();
-        let names: BTreeSet<&String> = targets.keys().chain(predictions.keys()).collect();
         let mut report = Self { excludes_label: excluded.is_some(), ..Self::default() };
-        for name in names.into_iter().filter(|name| Some(name.as_str()) != excluded) {
+        // A label that nothing was annotated with is no label of the report, as in Rasa's.
+        for (name, support) in targets.iter().filter(|(name, _)| Some(name.as_str()) != excluded) {
+            let support = *support;
             let hits = right.iter().filter(|label| *label == name).count();
-            let support = targets.get(name).copied().unwrap_or(0);
             let predicted = predictions.get(name).copied().unwrap_or(0);
             report.labels.insert(name.clone(), scores((hits, predicted, support), support));
             report.confusions.insert(name.clone(), confusions(pairs, name, excluded));

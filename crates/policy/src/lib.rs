@@ -20,7 +20,7 @@ mod ted;
 mod trackers;
 mod unexpected;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use intendant_component::diagnostic::{Diagnostic, Severity};
@@ -29,7 +29,7 @@ use intendant_talk::data::{ComponentSpec, Source};
 use intendant_talk::domain::Domain;
 use intendant_talk::event::Event;
 use intendant_talk::message::Object;
-use intendant_talk::story::{Story, StoryKind};
+use intendant_talk::story::{StepKind, Story, StoryKind};
 
 pub use blocks::user_message;
 pub use ensemble::Ensemble;
@@ -55,6 +55,7 @@ pub fn train(
     context: &TrainContext,
 ) -> Result<(Ensemble, Vec<Diagnostic>), Vec<Diagnostic>> {
     let (plans, mut found) = plan(specs, domain, stories);
+    found.extend(unknown_actions(domain, stories));
     let (trackers, told) = trackers::generate(domain, stories, augmentation, context.seed);
     found.extend(told);
     let mut members = Vec::with_capacity(plans.len());
@@ -177,13 +178,33 @@ pub struct Conversation {
 /// Test stories as conversations: checkpoints joined, alternatives apart, nothing glued together.
 /// Rules are left out: they are not conversations.
 pub fn conversations(domain: &Domain, stories: &[Story]) -> Vec<Conversation> {
-    let (trackers, _) = trackers::generate(domain, stories, 0, 0);
+    let told: Vec<Story> = stories.iter().filter(|story| story.kind == StoryKind::Story).cloned().collect();
     let of_tracker = |tracker: trackers::TrainingTracker| Conversation {
         name: tracker.name,
         source: tracker.source,
         events: tracker.events.into_iter().map(|event| event.event).collect(),
     };
-    trackers.into_iter().filter(|tracker| !tracker.is_rule).map(of_tracker).collect()
+    trackers::for_tests(domain, &told).into_iter().map(of_tracker).collect()
+}
+
+/// Actions of stories and rules that the domain does not have: nothing can predict them.
+fn unknown_actions(domain: &Domain, stories: &[Story]) -> Vec<Diagnostic> {
+    let known: HashSet<String> = domain.action_names().into_iter().collect();
+    let mut found = Vec::new();
+    for step in stories.iter().flat_map(|story| &story.steps) {
+        let StepKind::Action(name) = &step.kind else { continue };
+        // A retrieval action may be written with its response key.
+        let base = name.split('/').next().unwrap_or(name);
+        if !known.contains(name) && !known.contains(base) {
+            let message = format!("the action `{name}` is not in the domain");
+            let hint = match base.strip_prefix("utter_") {
+                Some(_) => format!("add a response `{name}` to the domain, or correct the name"),
+                None => format!("add `{name}` to `actions` of the domain, or correct the name"),
+            };
+            found.push(Diagnostic::error(step.source.clone(), message).with_hint(hint));
+        }
+    }
+    found
 }
 
 /// The policies used when `config.yml` names none.

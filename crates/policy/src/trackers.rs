@@ -63,6 +63,15 @@ pub(crate) fn generate(
     (trackers, diagnostics)
 }
 
+/// Makes the conversations of test stories: none glued together, and two stories that tell the same
+/// are two conversations.
+pub(crate) fn for_tests(domain: &Domain, stories: &[Story]) -> Vec<TrainingTracker> {
+    let blocks = cut(domain, stories);
+    let mut generator = Generator::new(domain, &blocks);
+    generator.keeps_duplicates = true;
+    generator.run(0, &mut Chance { state: 0 })
+}
+
 fn unmatched_checkpoints(blocks: &[Block], diagnostics: &mut Vec<Diagnostic>) {
     let starts: HashSet<&str> =
         blocks.iter().flat_map(|block| &block.starts).map(|start| start.checkpoint.as_str()).collect();
@@ -142,6 +151,7 @@ struct Generator<'a> {
     /// Positions, in order of processing, of the blocks that start from a checkpoint.
     starting: HashMap<&'a str, Vec<usize>>,
     seen: HashSet<u64>,
+    keeps_duplicates: bool,
     /// Conversations that reached a story's end.
     ended: Vec<TrainingTracker>,
     /// Conversations that stop elsewhere: at a checkpoint nobody continues, before a restart.
@@ -158,7 +168,7 @@ impl<'a> Generator<'a> {
             }
         }
         let (seen, ended, stopped) = (HashSet::new(), Vec::new(), Vec::new());
-        Self { domain, blocks, starting, seen, ended, stopped }
+        Self { domain, blocks, starting, seen, keeps_duplicates: false, ended, stopped }
     }
 
     fn run(mut self, augmentation: usize, chance: &mut Chance) -> Vec<TrainingTracker> {
@@ -205,7 +215,7 @@ impl<'a> Generator<'a> {
                 incoming.into_iter().map(|tracker| self.walk(block, tracker)).collect();
             let outgoing: Vec<TrainingTracker> = outgoing
                 .into_iter()
-                .filter(|tracker| self.seen.insert(fingerprint(block, tracker)))
+                .filter(|tracker| self.seen.insert(fingerprint(block, tracker)) || self.keeps_duplicates)
                 .collect();
             match &block.end {
                 None => self.ended.extend(outgoing),
