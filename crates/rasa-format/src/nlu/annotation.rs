@@ -73,17 +73,31 @@ pub fn parse(annotated: &str) -> Annotated {
 /// The next annotation from `from` on: its start, its text, its label, its end.
 fn next_annotation(text: &str, from: usize) -> Option<(usize, &str, Label<'_>, usize)> {
     let mut search = from;
+    let mut close = from;
     loop {
         let open = search + text[search..].find('[')?;
         // Brackets between `open` and the first closing one belong to the text.
-        let close = open + 1 + text[open + 1..].find(']')?;
+        if close <= open {
+            close = open + 1 + text[open + 1..].find(']')?;
+        }
         if close > open + 1
-            && let Some((label, length)) = label(&text[close + 1..])
+            && let Some((label, length)) = label(window(&text[close + 1..]))
         {
             return Some((open, &text[open + 1..close], label, close + 1 + length));
         }
         search = open + 1;
     }
+}
+
+/// What a label may take up; a bound, so that broken texts are read in linear time.
+const LABEL_BYTES_MAX: usize = 4_096;
+
+fn window(text: &str) -> &str {
+    let mut end = text.len().min(LABEL_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// The label at the start of `text`, with its length.

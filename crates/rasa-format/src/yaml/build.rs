@@ -10,6 +10,8 @@ use super::{Entry, Environment, Kind, Mark, Node};
 
 /// Values that aliases may copy in one document; beyond it a few lines would fill the memory.
 const ALIASED_NODES_MAX: usize = 100_000;
+/// Nesting that aliases may reach; without them the parser has the same limit.
+const NESTING_MAX: usize = 255;
 
 pub(super) fn build(
     text: &str,
@@ -147,11 +149,18 @@ impl Builder<'_> {
             self.error(mark, "an alias may not refer to what contains it");
             return self.finish(Node { mark, kind: Kind::Null }, 0);
         };
-        self.aliased_nodes += size(node);
-        if self.aliased_nodes > ALIASED_NODES_MAX {
+        let (n_nodes, depth) = extent(node);
+        self.aliased_nodes += n_nodes;
+        let problem = if self.aliased_nodes > ALIASED_NODES_MAX {
+            Some(format!("aliases of this file copy more than {ALIASED_NODES_MAX} values"))
+        } else if self.open.len() + depth > NESTING_MAX {
+            Some(format!("aliases of this file nest lists and maps more than {NESTING_MAX} deep"))
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
             if !self.is_broken {
-                let message = format!("aliases of this file copy more than {ALIASED_NODES_MAX} values");
-                self.error(mark, message);
+                self.error(mark, problem);
             }
             self.is_broken = true;
             return self.finish(Node { mark, kind: Kind::Null }, 0);
@@ -279,10 +288,17 @@ fn merged(entries: Vec<Entry>) -> Vec<Entry> {
     own
 }
 
-fn size(node: &Node) -> usize {
+/// How many values a node holds, itself included, and how deep they are nested.
+fn extent(node: &Node) -> (usize, usize) {
+    let mut total = (1, 1);
+    let mut add = |child: &Node| {
+        let (n_nodes, depth) = extent(child);
+        total = (total.0 + n_nodes, total.1.max(depth + 1));
+    };
     match &node.kind {
-        Kind::List(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Kind::Map(entries) => 1 + entries.iter().map(|entry| 1 + size(&entry.value)).sum::<usize>(),
-        _ => 1,
+        Kind::List(items) => items.iter().for_each(&mut add),
+        Kind::Map(entries) => entries.iter().for_each(|entry| add(&entry.value)),
+        _ => {}
     }
+    total
 }

@@ -11,4 +11,5 @@ mod robust;
 mod shared;
 mod splitting;
 mod values;
+mod wire;
 mod writing;

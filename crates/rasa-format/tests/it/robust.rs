@@ -151,6 +151,14 @@ fn mutated_annotations_keep_their_spans_inside_the_text() {
 }
 
 #[test]
+fn long_broken_annotations_are_read_in_linear_time() {
+    for part in ["[", "[a](", "[a]{", "[a][", "[a", "]", "[]"] {
+        let text = format!("{}]", part.repeat(5_000));
+        assert!(!annotation::parse(&text).text.is_empty());
+    }
+}
+
+#[test]
 fn any_json_is_an_event_or_an_error() {
     let mut chance = Chance(11);
     let seed = r#"[{"event":"user","text":"a","parse_data":{"intent":{"name":"g","confidence":1},"entities":[{"entity":"e","value":1,"start":0,"end":1}],"text_tokens":[[0,1]],"intent_ranking":[],"response_selector":{"all_retrieval_intents":[]}}},{"event":"reminder","date_time":"x"},{"event":"slot","name":"a","value":null}]"#;
@@ -206,6 +214,17 @@ fn aliases_cannot_fill_the_memory() {
     let (_, findings) =
         Project::read_document(&SourceFile::new("all.yml", format!("nlu: []\n{text}")), &|_| None);
     assert!(findings.iter().any(|finding| finding.message.contains("aliases")), "{findings:?}");
+}
+
+#[test]
+fn aliases_cannot_nest_without_end() {
+    let mut text = "a0: &a0 []\n".to_owned();
+    for level in 1..300 {
+        text.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+    }
+    let (_, findings) =
+        Project::read_document(&SourceFile::new("all.yml", format!("nlu: []\n{text}")), &|_| None);
+    assert!(findings.iter().any(|finding| finding.message.contains("deep")), "{findings:?}");
 }
 
 #[test]
