@@ -37,7 +37,11 @@ enum Kind<'a> {
 impl Conversation {
     /// Runs an action as decided; it sees the conversation as if the decision were recorded.
     pub(crate) async fn run_action(&mut self, name: &str, prediction: &Prediction) -> Outcome {
-        let tracker = imagine(&self.tracker, &prediction.events, self.line.now());
+        let is_shown = matches!(self.kind(name), Kind::Form | Kind::Custom);
+        // What precedes an action's event matters to forms and action servers only; imagining it
+        // copies the conversation.
+        let kinds = if is_shown { prediction.events.as_slice() } else { &[] };
+        let tracker = imagine(&self.tracker, kinds, self.line.now());
         match self.kind(name) {
             Kind::Form => self.run_form(name, &tracker).await,
             Kind::Default("action_two_stage_fallback") => self.run_two_stage_fallback(&tracker).await,

@@ -26,13 +26,16 @@ pub struct ActiveLoop {
 }
 
 /// One conversation.
+///
+/// Clones share their events until one of them goes on, so that showing somebody a conversation
+/// does not cost its length.
 #[derive(Clone, Debug)]
 pub struct Tracker {
     /// The conversation's id.
     pub sender_id: String,
     slots: Arc<[Slot]>,
-    events: Vec<Arc<Event>>,
-    applied: Applied,
+    events: Arc<Vec<Arc<Event>>>,
+    applied: Arc<Applied>,
     state: State,
 }
 
@@ -83,7 +86,8 @@ impl Tracker {
     /// An empty conversation over the domain's slots.
     pub fn new(sender_id: impl Into<String>, slots: Arc<[Slot]>) -> Self {
         let state = State::initial(&slots);
-        Self { sender_id: sender_id.into(), slots, events: Vec::new(), applied: Applied::default(), state }
+        let (events, applied) = (Arc::default(), Arc::default());
+        Self { sender_id: sender_id.into(), slots, events, applied, state }
     }
 
     /// An empty conversation over the slots of `domain`; share the slice with [`Tracker::new`]
@@ -99,8 +103,8 @@ impl Tracker {
 
     /// Appends an event that is held elsewhere too.
     pub fn update_shared(&mut self, event: Arc<Event>) {
-        self.events.push(Arc::clone(&event));
-        self.applied.push(&self.events);
+        Arc::make_mut(&mut self.events).push(Arc::clone(&event));
+        Arc::make_mut(&mut self.applied).push(&self.events);
         match event.kind {
             EventKind::Rewind | EventKind::Undo => self.replay(),
             _ => apply(&mut self.state, &self.slots, &event),
@@ -111,10 +115,10 @@ impl Tracker {
     pub fn with_slots(mut self, slots: Arc<[Slot]>) -> Self {
         self.slots = slots;
         let events = std::mem::take(&mut self.events);
-        self.applied = Applied::default();
+        self.applied = Arc::default();
         self.state = State::initial(&self.slots);
-        for event in events {
-            self.update_shared(event);
+        for event in events.iter() {
+            self.update_shared(Arc::clone(event));
         }
         self
     }
