@@ -111,17 +111,20 @@ impl Writer {
         let mut batch = Vec::new();
         while jobs.recv_many(&mut batch, BATCH_MAX).await > 0 {
             let mut waiting = Waiting::new();
+            let mut looking = Vec::new();
             let mut tidying = Vec::new();
-            let looked = self.look().await;
             for job in batch.drain(..) {
                 // Nobody may be waiting any more; the work is done all the same.
                 match job {
                     Job::Write { rows, done } => waiting.push((rows, done)),
-                    Job::Look { done } => drop(done.send(looked.as_ref().map_err(again).copied())),
+                    Job::Look { done } => looking.push(done),
                     Job::Tidy { done } => tidying.push(done),
                 }
             }
             self.write(waiting).await;
+            for done in looking {
+                drop(done.send(self.look().await));
+            }
             for done in tidying {
                 drop(done.send(self.tidy().await));
             }

@@ -77,7 +77,7 @@ impl SqliteStore {
             Error::new(Kind::Unavailable, message).because(error)
         };
         let options = options(path);
-        let pool = SqlitePoolOptions::new().max_connections(READERS_MAX);
+        let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).test_before_acquire(false);
         let readers = pool.connect_with(options.clone()).await.map_err(failed)?;
         for statement in CREATE {
             sqlx::query(statement).execute(&readers).await.map_err(failed)?;
