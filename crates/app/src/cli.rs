@@ -1,6 +1,7 @@
 //! The words and flags of the command line: Rasa's, with our own beside them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -222,7 +223,7 @@ pub struct ServerArgs {
     /// Seconds a request may take.
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
     pub response_timeout: u64,
-    /// Seconds a request to another server may take.
+    /// Seconds an action server may take to answer.
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     pub request_timeout: u64,
     /// Storage that models are fetched from (not in this version).
@@ -257,6 +258,13 @@ pub struct ServerArgs {
     pub jwt_private_key: Option<String>,
     #[command(flatten)]
     pub log: LogTargets,
+}
+
+impl ServerArgs {
+    /// The time that an action server may take.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout)
+    }
 }
 
 /// Where logs go besides the terminal.

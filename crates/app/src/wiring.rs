@@ -7,7 +7,7 @@ use std::time::Duration;
 use intendant_api::auth::Jwt;
 use intendant_api::webhooks::{Channel, Channels};
 use intendant_channel::callback::Callback;
-use intendant_client::action::{ACTION_TIMEOUT, ActionOptions, WebhookActions};
+use intendant_client::action::{ActionOptions, WebhookActions};
 use intendant_client::courier::HttpCourier;
 use intendant_client::endpoint::Endpoint;
 use intendant_client::generate::WebhookGenerator;
@@ -68,7 +68,11 @@ pub fn runtime() -> Result<Runtime, Failure> {
 ///
 /// # Errors
 /// When the file is not as it should be, or something it names cannot be reached.
-pub async fn server(path: Option<&Path>, environment: &Environment) -> Result<Wiring, Failure> {
+pub async fn server(
+    path: Option<&Path>,
+    request_timeout: Duration,
+    environment: &Environment,
+) -> Result<Wiring, Failure> {
     let endpoints: Endpoints = read(path, DEFAULT_ENDPOINTS, environment, endpoints::read)?;
     let client = HttpClient::new().map_err(|error| outside(&error))?;
     for (name, part) in [("models", &endpoints.models), ("nlu", &endpoints.nlu)] {
@@ -87,7 +91,7 @@ pub async fn server(path: Option<&Path>, environment: &Environment) -> Result<Wi
         broker: intendant_broker::open::event_broker(endpoints.event_broker.as_ref())
             .await
             .map_err(|error| outside(&error))?,
-        actions: actions(endpoints.action_endpoint.as_ref(), &client, environment)?,
+        actions: actions(endpoints.action_endpoint.as_ref(), &client, request_timeout, environment)?,
         generator: generator(endpoints.nlg.as_ref(), &client)?,
         clock: Arc::new(SystemClock),
     };
@@ -104,6 +108,7 @@ fn outside(error: &intendant_port::error::Error) -> Failure {
 fn actions(
     config: Option<&EndpointConfig>,
     client: &HttpClient,
+    timeout: Duration,
     environment: &Environment,
 ) -> Result<Option<Arc<dyn ActionServer>>, Failure> {
     let Some(config) = config else {
@@ -113,7 +118,7 @@ fn actions(
     let options = ActionOptions {
         selective_domain: config.extra.get("enable_selective_domain") == Some(&Value::Bool(true)),
         compress: environment.compress_action_requests(),
-        timeout: ACTION_TIMEOUT,
+        timeout,
     };
     Ok(Some(Arc::new(WebhookActions::new(client.clone(), endpoint, options))))
 }

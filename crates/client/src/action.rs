@@ -20,8 +20,6 @@ use crate::http::{Answer, HttpClient, Outgoing};
 
 /// The protocol's version; action servers compare major and minor with their own.
 const PROTOCOL_VERSION: &str = "3.6.21";
-/// How long an action may take.
-pub const ACTION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How an action server is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -77,6 +77,11 @@ pub fn train(
     Ok((Ensemble::new(domain, members), found))
 }
 
+/// Checks a configuration without training it.
+pub fn check(specs: &[ComponentSpec], domain: &Domain, stories: &[Story]) -> Vec<Diagnostic> {
+    plan(specs, domain, stories).1
+}
+
 /// Reads and checks the configuration as a whole.
 fn plan(specs: &[ComponentSpec], domain: &Domain, stories: &[Story]) -> (Vec<Plan>, Vec<Diagnostic>) {
     let (mut plans, mut found): (Vec<Plan>, Vec<Diagnostic>) = (Vec::new(), Vec::new());

@@ -39,6 +39,7 @@ pub fn run(arguments: ValidateArgs, environment: &Environment) -> Result<ExitCod
     let strictness = strictness(arguments.fail_on_warnings);
     if arguments.only.is_none() {
         findings.extend(validate::check(&project, strictness));
+        findings.extend(components(&project));
     }
     if matches!(arguments.only, None | Some(ValidateOnly::Stories)) && !project::has_errors(&findings) {
         findings.extend(conflicts(&project, arguments.max_history, strictness));
@@ -71,6 +72,18 @@ pub fn validate_project(
 
 fn strictness(fail_on_warnings: bool) -> Strictness {
     if fail_on_warnings { Strictness::Warnings } else { Strictness::Errors }
+}
+
+/// Component names and options; training checks them itself.
+fn components(project: &Project) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    if let Some(pipeline) = &project.config.pipeline {
+        findings.extend(intendant_nlu::check(pipeline));
+    }
+    if let Some(policies) = &project.config.policies {
+        findings.extend(intendant_policy::check(policies, &project.domain, &project.stories));
+    }
+    findings
 }
 
 /// Stories that continue the same history in different ways: warnings that the flag promotes.

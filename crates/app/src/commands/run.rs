@@ -56,7 +56,9 @@ async fn serve(
     model: Option<&Path>,
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
-    let wiring = wiring::server(arguments.model.endpoints.as_deref(), environment).await?;
+    let wiring =
+        wiring::server(arguments.model.endpoints.as_deref(), arguments.server.request_timeout(), environment)
+            .await?;
     if let Some(file) = model {
         wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     }

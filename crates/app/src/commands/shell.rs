@@ -61,7 +61,9 @@ async fn talk(
     arguments: &ShellArgs,
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
-    let Wiring { server, .. } = wiring::server(arguments.model.endpoints.as_deref(), environment).await?;
+    let Wiring { server, .. } =
+        wiring::server(arguments.model.endpoints.as_deref(), arguments.server.request_timeout(), environment)
+            .await?;
     let model_path = arguments.model.path();
     server.put_model(Arc::new(model::serving(assistant, Path::new(&model_path))));
     let sender_id =

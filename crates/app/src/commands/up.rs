@@ -62,7 +62,7 @@ fn refuse_open_door(arguments: &UpArgs) -> Result<(), Failure> {
 }
 
 async fn serve(arguments: &UpArgs, file: &Path, environment: &Environment) -> Result<ExitCode, Failure> {
-    let wiring = wiring::server(None, environment).await?;
+    let wiring = wiring::server(None, default_server_arguments()?.request_timeout(), environment).await?;
     let server = wiring.server.clone();
     server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     let api = api_router(&wiring, &default_server_arguments()?, environment).await?;
