@@ -9,6 +9,7 @@ mod component;
 mod counts;
 mod crf;
 mod diet;
+mod duckling;
 mod error;
 mod fallback;
 mod intent_message;

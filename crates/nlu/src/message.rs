@@ -15,6 +15,8 @@ pub(crate) struct Message<'a> {
     /// Sentence vectors of featurizers; only filled when `wants_vectors`.
     pub(crate) vectors: Vec<Vector>,
     pub(crate) wants_vectors: bool,
+    /// Now, in milliseconds since 1970 UTC; `None` when the caller did not say.
+    pub(crate) now_ms: Option<i64>,
     /// What will be answered.
     pub(crate) parse: Parse,
 }
@@ -47,6 +49,7 @@ impl<'a> Message<'a> {
             patterns: Vec::new(),
             vectors: Vec::new(),
             wants_vectors,
+            now_ms: None,
             parse: Parse::default(),
         }
     }

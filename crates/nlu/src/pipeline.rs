@@ -44,12 +44,15 @@ impl Pipeline {
     }
 
     /// Understands one message; white space around it is left out.
+    ///
+    /// Expressions of time are not resolved, as nothing says when now is; see [`Pipeline::parse_at`].
     pub fn parse(&self, text: &str) -> Parse {
-        self.parse_with_warnings(text).0
+        self.parse_at(text, None).0
     }
 
-    /// Understands one message and says what is worth a warning in the log.
-    pub fn parse_with_warnings(&self, text: &str) -> (Parse, Vec<String>) {
+    /// Understands a message written at a time, in milliseconds since 1970 UTC, and says what is
+    /// worth a warning in the log.
+    pub fn parse_at(&self, text: &str, now_ms: Option<i64>) -> (Parse, Vec<String>) {
         let text = text.trim();
         let spelled_out = intent_message::read(text, &self.names);
         if let Some(parse) = spelled_out.parse {
@@ -57,6 +60,7 @@ impl Pipeline {
         }
         let mut warnings = spelled_out.warnings;
         let mut message = Message::new(text, self.wants_vectors);
+        message.now_ms = now_ms;
         message.parse.intent = Intent::none();
         for step in &self.steps {
             step.annotator.annotate(&mut message);

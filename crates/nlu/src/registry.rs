@@ -6,12 +6,12 @@ use intendant_talk::data::ComponentSpec;
 use crate::component::ComponentInfo;
 use crate::options::closest;
 use crate::{
-    counts, crf, diet, fallback, keyword, lexical, linear, regex_entities, regex_featurizer, selector,
-    synonyms, tokenizer,
+    counts, crf, diet, duckling, fallback, keyword, lexical, linear, regex_entities, regex_featurizer,
+    selector, synonyms, tokenizer,
 };
 
 /// Every component, in the order in which pipelines usually list them.
-pub const ALL: [&ComponentInfo; 13] = [
+pub const ALL: [&ComponentInfo; 14] = [
     &tokenizer::INFO,
     &regex_featurizer::INFO,
     &lexical::INFO,
@@ -22,6 +22,7 @@ pub const ALL: [&ComponentInfo; 13] = [
     &keyword::INFO,
     &crf::INFO,
     &regex_entities::INFO,
+    &duckling::INFO,
     &synonyms::INFO,
     &selector::INFO,
     &fallback::INFO,
