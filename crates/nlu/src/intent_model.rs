@@ -25,6 +25,8 @@ use crate::ngrams;
 const FOLDS: usize = 5;
 /// Share of the probability that goes to the intent of a remembered message.
 const MEMORY_SHARE: f32 = 0.9;
+/// Blocks of features of equal weight.
+const BLOCKS: usize = 2;
 /// Below this many examples per class, centroids help.
 const FEW_EXAMPLES: usize = 15;
 
@@ -218,23 +220,27 @@ impl View {
 
     /// Adds the scores of all labels; returns how much of the text is known, from 0 to 1.
     fn add_scores(&self, features: &mut Vec<u64>, scores: &mut [f32]) -> f32 {
-        let mut square = 0.0;
+        let mut squares = [0.0; BLOCKS];
         let mut known: Vec<u32> = Vec::with_capacity(features.len());
         for hash in features.drain(..) {
             match self.index.get(hash) {
                 Some(column) => known.push(column),
-                None => square += self.unknown_weight * self.unknown_weight,
+                None => squares[block(hash)] += self.unknown_weight * self.unknown_weight,
             }
         }
         known.sort_unstable();
         let values = counted(&known, &self.weights);
-        let known_square = values.iter().map(|(_, value)| value * value).sum::<f32>();
-        square += known_square;
-        let norm = square.sqrt().max(1e-6);
-        for (column, value) in values {
-            self.matrix.add_row(column, value / norm, scores);
+        let mut known_squares = [0.0; BLOCKS];
+        for (column, value) in &values {
+            known_squares[block(self.index.keys()[*column as usize])] += value * value;
         }
-        known_square.sqrt() / norm
+        let lengths = [0, 1].map(|block: usize| (squares[block] + known_squares[block]).sqrt().max(1e-6));
+        for (column, value) in values {
+            let length = lengths[block(self.index.keys()[column as usize])];
+            self.matrix.add_row(column, value / length, scores);
+        }
+        let total: f32 = squares.iter().chain(&known_squares).sum();
+        (known_squares.iter().sum::<f32>() / total.max(1e-6)).sqrt()
     }
 
     fn store_into(&self, prefix: &str, stored: &mut Stored) {
@@ -268,6 +274,11 @@ impl View {
         }
         Ok(Self { index, weights, unknown_weight, matrix })
     }
+}
+
+/// The block of features that a hash belongs to; each block is brought to length 1.
+fn block(hash: u64) -> usize {
+    (hash & ngrams::PIECE_BLOCK) as usize
 }
 
 fn memory_key(text: &str) -> u64 {
@@ -319,8 +330,13 @@ fn vectorize(samples: &[Sample<'_>], view: usize) -> (Index, Vec<f32>, Rows) {
     let mut rows = Rows::default();
     for columns in &columns {
         let values = counted(columns, &weights);
-        let norm = values.iter().map(|(_, value)| value * value).sum::<f32>().sqrt().max(1e-6);
-        rows.push(values.into_iter().map(|(column, value)| (column, value / norm)));
+        let mut squares = [0.0; BLOCKS];
+        for (column, value) in &values {
+            squares[block(index.keys()[*column as usize])] += value * value;
+        }
+        let lengths = squares.map(|square: f32| square.sqrt().max(1e-6));
+        let normal = |(column, value)| (column, value / lengths[block(index.keys()[column as usize])]);
+        rows.push(values.into_iter().map(normal));
     }
     (index, weights, rows)
 }
@@ -395,10 +411,11 @@ impl Centroids {
                     sims[*class as usize] += weight * value;
                 }
             }
-            // The class's sum without this row of length one.
+            // The class's sum without this row.
+            let square: f32 = values.iter().map(|value| value * value).sum();
             let total = self.lengths[own];
-            let without = (total * total - 2.0 * total * sims[own] + 1.0).max(1e-6).sqrt();
-            sims[own] = (total * sims[own] - 1.0).max(0.0) / without;
+            let without = (total * total - 2.0 * total * sims[own] + square).max(1e-6).sqrt();
+            sims[own] = (total * sims[own] - square).max(0.0) / without;
             for (score, similarity) in scores.iter_mut().zip(sims) {
                 *score += self.share * similarity;
             }

@@ -22,6 +22,10 @@ const PIECE: u64 = 5;
 /// The word before the first and after the last one.
 const EDGE: u64 = 0x5EED;
 
+/// The bit of a hash that tells pieces from words: both are brought to the same length, so that
+/// the many pieces do not drown the few words.
+pub(crate) const PIECE_BLOCK: u64 = 1;
+
 /// Hashes of the features of a text, once per occurrence, in each of the views.
 ///
 /// Views are separate feature spaces for classifiers of their own, which err differently: words
@@ -57,13 +61,14 @@ pub(crate) fn views(text: &str) -> Vec<Vec<u64>> {
 fn relations(words: &[(u64, u64)], features: &mut Vec<u64>) {
     let mut previous = EDGE;
     for (at, (word, stem)) in words.iter().enumerate() {
-        features.extend([*word, *stem, both(NEIGHBOURS, previous, *word)]);
+        features.extend([*word, *stem, both(NEIGHBOURS, previous, *word)].map(|hash| hash & !PIECE_BLOCK));
         previous = *word;
         let others = words.iter().skip(at + 1).take(PAIR_WINDOW);
-        features.extend(others.map(|(_, other)| both(PAIR, *stem.min(other), *stem.max(other))));
+        features
+            .extend(others.map(|(_, other)| both(PAIR, *stem.min(other), *stem.max(other)) & !PIECE_BLOCK));
     }
     if !words.is_empty() {
-        features.push(both(NEIGHBOURS, previous, EDGE));
+        features.push(both(NEIGHBOURS, previous, EDGE) & !PIECE_BLOCK);
     }
 }
 
@@ -74,7 +79,7 @@ fn pieces(padded: &[char], lengths: std::ops::RangeInclusive<usize>, features: &
         for (at, c) in padded[start..].iter().take(*lengths.end()).enumerate() {
             state = (state.rotate_left(7) ^ u64::from(*c)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             if lengths.contains(&(at + 1)) {
-                features.push(mix(state));
+                features.push(mix(state) | PIECE_BLOCK);
             }
         }
     }
