@@ -206,16 +206,16 @@ impl Sources {
         Self { reads_vectors: !aliases.is_empty() || !all_plain, origins }
     }
 
-    /// Hashed features of a message, in each view of it.
-    pub(crate) fn features(&self, message: &Message<'_>) -> Vec<Vec<u64>> {
+    /// Hashed features of a message.
+    pub(crate) fn features(&self, message: &Message<'_>) -> Vec<u64> {
+        let mut features = Vec::with_capacity(256);
         if self.reads_vectors {
-            let mut features = Vec::with_capacity(256);
             vectors::emit(message, &self.origins, &mut features);
-            return vec![features];
+        } else {
+            ngrams::emit(message.text, |hash| features.push(hash));
+            vectors::emit_patterns(message, &mut features);
         }
-        let mut views = ngrams::views(message.text);
-        views.iter_mut().for_each(|features| vectors::emit_patterns(message, features));
-        views
+        features
     }
 }
 
@@ -301,8 +301,8 @@ impl Annotator for Diet {
     fn annotate(&self, message: &mut Message<'_>) {
         match &self.intents {
             Some(model) => {
-                let features = self.sources().features(message);
-                let probabilities = model.probabilities(message.text, features);
+                let mut features = self.sources().features(message);
+                let probabilities = model.probabilities(message.text, &mut features);
                 let ranking =
                     ranked(&model.labels, &probabilities, (self.ranking_length, self.is_renormalized));
                 set_ranking(&mut message.parse, ranking);

@@ -3,9 +3,9 @@
 //! Sparse features weighted by inverse document frequency, one support vector machine per class
 //! against the rest, trained by dual coordinate descent, plus a little of each class's centroid
 //! when there are few examples. Scores become probabilities by a softmax whose sharpness is
-//! fitted on scores of held-out folds. Rows are normalised by the length of all features of a
-//! text, known or not: the fewer of a text's features are known, the smaller its scores, and the
-//! less sure the answer. Messages that were literally in the training data are remembered.
+//! fitted on scores of held-out folds, and multiplied by how much of a text is known: the fewer of
+//! its features occurred in training, the less sure the answer. Messages that were literally in
+//! the training data are remembered.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ use crate::ngrams;
 const FOLDS: usize = 5;
 /// Share of the probability that goes to the intent of a remembered message.
 const MEMORY_SHARE: f32 = 0.9;
-/// Blocks of features of equal weight.
+/// Blocks of features of equal weight: words and pieces of words.
 const BLOCKS: usize = 2;
 /// Below this many examples per class, centroids help.
 const FEW_EXAMPLES: usize = 15;
@@ -33,8 +33,8 @@ const FEW_EXAMPLES: usize = 15;
 /// One example to train on.
 pub(crate) struct Sample<'a> {
     pub(crate) text: &'a str,
-    /// Hashed features in each view, once per occurrence.
-    pub(crate) features: Vec<Vec<u64>>,
+    /// Hashed features, once per occurrence.
+    pub(crate) features: Vec<u64>,
     pub(crate) label: u32,
 }
 
@@ -42,24 +42,15 @@ pub(crate) struct Sample<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct IntentModel {
     pub(crate) labels: Vec<String>,
-    /// Classifiers over different views of a text, whose scores are added up.
-    views: Vec<View>,
-    sharpness: f32,
-    /// Exponent of the known share of a text in the sharpness.
-    familiarity: f32,
-    /// Hashes of remembered messages, sorted, each with its label.
-    memory: Vec<(u64, u32)>,
-}
-
-/// A linear classifier over one view of a text.
-#[derive(Clone, Debug)]
-struct View {
     index: Index,
     /// Weight of each feature.
     weights: Vec<f32>,
     /// Weight of a feature that was never seen.
     unknown_weight: f32,
     matrix: Matrix,
+    sharpness: f32,
+    /// Hashes of remembered messages, sorted, each with its label.
+    memory: Vec<(u64, u32)>,
 }
 
 /// How to train.
@@ -77,39 +68,62 @@ impl IntentModel {
         settings: &Settings<'_>,
         context: &TrainContext<'_>,
     ) -> Result<Self, Cancelled> {
-        let views = samples.first().map_or(0, |sample| sample.features.len());
+        let report = |done| context.progress.report(settings.phase, done, 4);
+        let check = || if context.progress.is_cancelled() { Err(Cancelled) } else { Ok(()) };
+        report(0);
+        let (index, weights, rows) = vectorize(samples);
+        check()?;
+        report(1);
         let targets: Vec<u32> = samples.iter().map(|sample| sample.label).collect();
-        let of_row = stratified_folds(&targets, FOLDS, settings.seed);
-        let mut model = Self {
-            labels,
-            views: Vec::with_capacity(views),
-            sharpness: 1.0,
-            familiarity: 0.0,
-            memory: remember(samples),
+        let options = svm::Options {
+            cost: 1.5,
+            passes: 30,
+            tolerance: 0.1,
+            seed: settings.seed,
+            threads: context.threads,
         };
-        let mut held_out = vec![vec![0.0; model.labels.len()]; samples.len()];
-        for view in 0..views {
-            let task = Task { samples, targets: &targets, of_row: &of_row, classes: model.labels.len() };
-            context.progress.report(settings.phase, view as u64, views as u64);
-            if context.progress.is_cancelled() {
-                return Err(Cancelled);
-            }
-            model.views.push(View::train(view, &task, settings, (context.threads, &mut held_out)));
-        }
-        model.sharpness =
-            calibration::minimize(0.05, 60.0, |s| calibration::loss(&held_out, &targets, |_| s, 0.02));
-        context.progress.report(settings.phase, views as u64, views as u64);
+        let machine = svm::train(&rows, &targets, &[], labels.len(), &options);
+        check()?;
+        report(2);
+        let unknown_weight = inverse_frequency(samples.len(), 0);
+        let mut model = Self {
+            matrix: Matrix::default(),
+            index,
+            weights,
+            unknown_weight,
+            sharpness: 1.0,
+            memory: remember(samples),
+            labels,
+        };
+        let centroids = Centroids::of(&rows, &targets, model.labels.len());
+        model.calibrate(&rows, &targets, (&machine, &centroids), &options);
+        report(3);
+        check()?;
+        model.matrix = centroids.combined(&machine, model.index.len());
+        report(4);
         Ok(model)
     }
 
+    fn calibrate(
+        &mut self,
+        rows: &Rows,
+        targets: &[u32],
+        (machine, centroids): (&svm::Machine, &Centroids),
+        options: &svm::Options,
+    ) {
+        let of_row = stratified_folds(targets, FOLDS, options.seed);
+        let folds = svm::Folds { of_row: &of_row, count: FOLDS, costs: &[] };
+        let mut scores = machine.held_out(rows, targets, &folds, &svm::Options { passes: 6, ..*options });
+        centroids.add_held_out(rows, targets, &mut scores);
+        self.sharpness =
+            calibration::minimize(0.1, 60.0, |s| calibration::loss(&scores, targets, |_| s, 0.02));
+    }
+
     /// Probabilities of all labels, in their order; uniform when the text has no features.
-    pub(crate) fn probabilities(&self, text: &str, mut features: Vec<Vec<u64>>) -> Vec<f32> {
+    pub(crate) fn probabilities(&self, text: &str, features: &mut Vec<u64>) -> Vec<f32> {
         let mut scores = vec![0.0; self.labels.len()];
-        let mut familiar = 0.0;
-        for (view, features) in self.views.iter().zip(&mut features) {
-            familiar += view.add_scores(features, &mut scores) / self.views.len() as f32;
-        }
-        calibration::softmax(&mut scores, self.sharpness * familiar.powf(self.familiarity));
+        let familiar = self.add_scores(features, &mut scores);
+        calibration::softmax(&mut scores, self.sharpness * familiar);
         let remembered = self.remembered(text);
         if !remembered.is_empty() {
             let share = MEMORY_SHARE / remembered.len() as f32;
@@ -117,6 +131,28 @@ impl IntentModel {
             remembered.iter().for_each(|(_, label)| scores[*label as usize] += share);
         }
         scores
+    }
+
+    /// Adds the scores of all labels; returns how much of the text is known, from 0 to 1.
+    fn add_scores(&self, features: &mut Vec<u64>, scores: &mut [f32]) -> f32 {
+        let mut unknown = 0.0;
+        let mut known: Vec<u32> = Vec::with_capacity(features.len());
+        for hash in features.drain(..) {
+            match self.index.get(hash) {
+                Some(column) => known.push(column),
+                None => unknown += self.unknown_weight * self.unknown_weight,
+            }
+        }
+        known.sort_unstable();
+        let values = counted(&known, &self.weights);
+        let squares = block_squares(&values, &self.index);
+        let lengths = squares.map(|square| square.sqrt().max(1e-6));
+        for (column, value) in values {
+            let length = lengths[block(self.index.keys()[column as usize])];
+            self.matrix.add_row(column, value / length, scores);
+        }
+        let known: f32 = squares.iter().sum();
+        (known / (known + unknown).max(1e-6)).sqrt()
     }
 
     fn remembered(&self, text: &str) -> &[(u64, u32)] {
@@ -141,144 +177,71 @@ impl IntentModel {
         let mut put = |name: &str, data: TensorData| {
             stored.tensors.insert(format!("{prefix}{name}"), Tensor::flat(data));
         };
-        put("memory_texts", TensorData::U64(self.memory.iter().map(|(hash, _)| *hash).collect()));
-        put("memory_labels", TensorData::U32(self.memory.iter().map(|(_, label)| *label).collect()));
-        for (number, view) in self.views.iter().enumerate() {
-            view.store_into(&format!("{prefix}view{number}."), stored);
-        }
-        let unknown_weights: Vec<f32> = self.views.iter().map(|view| view.unknown_weight).collect();
-        json!({
-            "labels": self.labels,
-            "unknown_weights": unknown_weights,
-            "sharpness": self.sharpness,
-            "familiarity": self.familiarity,
-        })
-    }
-
-    pub(crate) fn load_from(prefix: &str, state: &Value, stored: &mut Stored) -> Result<Self, Unreadable> {
-        let number = |value: &Value| {
-            let number = value.as_f64().map(|number| number as f32);
-            number.ok_or_else(|| Unreadable::new(format!("an intent model holds {value}, not a number")))
-        };
-        let list = |key: &str| {
-            let items = state.get(key).and_then(Value::as_array);
-            items.ok_or_else(|| Unreadable::new(format!("`{key}` is not a list")))
-        };
-        let labels: Vec<String> =
-            list("labels")?.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-        let mut views = Vec::new();
-        for (view, unknown_weight) in list("unknown_weights")?.iter().enumerate() {
-            let prefix = format!("{prefix}view{view}.");
-            views.push(View::load_from(&prefix, (labels.len(), number(unknown_weight)?), stored)?);
-        }
-        let texts = stored.take_u64(&format!("{prefix}memory_texts"))?;
-        let owners = stored.take_u32(&format!("{prefix}memory_labels"))?;
-        if texts.len() != owners.len() || owners.iter().any(|label| *label as usize >= labels.len()) {
-            return Err(Unreadable::new("the remembered messages do not fit the labels"));
-        }
-        Ok(Self {
-            views,
-            sharpness: number(&state["sharpness"])?,
-            familiarity: number(&state["familiarity"])?,
-            memory: texts.into_iter().zip(owners).collect(),
-            labels,
-        })
-    }
-}
-
-/// What the views of a model are trained on.
-struct Task<'a> {
-    samples: &'a [Sample<'a>],
-    targets: &'a [u32],
-    /// Fold of each sample.
-    of_row: &'a [u32],
-    classes: usize,
-}
-
-impl View {
-    /// Trains a view and adds its scores of held-out samples.
-    fn train(
-        view: usize,
-        task: &Task<'_>,
-        settings: &Settings<'_>,
-        (threads, held_out): (usize, &mut [Vec<f32>]),
-    ) -> Self {
-        let (index, weights, rows) = vectorize(task.samples, view);
-        let options = svm::Options { cost: 2.0, passes: 30, tolerance: 0.1, seed: settings.seed, threads };
-        let machine = svm::train(&rows, task.targets, &[], task.classes, &options);
-        let centroids = Centroids::of(&rows, task.targets, task.classes);
-        let folds = svm::Folds { of_row: task.of_row, count: FOLDS, costs: &[] };
-        let again = svm::Options { passes: 6, ..options };
-        let mut scores = machine.held_out(&rows, task.targets, &folds, &again);
-        centroids.add_held_out(&rows, task.targets, &mut scores);
-        for (sums, scores) in held_out.iter_mut().zip(scores) {
-            sums.iter_mut().zip(scores).for_each(|(sum, score)| *sum += score);
-        }
-        let matrix = centroids.combined(&machine, index.len());
-        Self { index, weights, unknown_weight: inverse_frequency(task.samples.len(), 0), matrix }
-    }
-
-    /// Adds the scores of all labels; returns how much of the text is known, from 0 to 1.
-    fn add_scores(&self, features: &mut Vec<u64>, scores: &mut [f32]) -> f32 {
-        let mut squares = [0.0; BLOCKS];
-        let mut known: Vec<u32> = Vec::with_capacity(features.len());
-        for hash in features.drain(..) {
-            match self.index.get(hash) {
-                Some(column) => known.push(column),
-                None => squares[block(hash)] += self.unknown_weight * self.unknown_weight,
-            }
-        }
-        known.sort_unstable();
-        let values = counted(&known, &self.weights);
-        let mut known_squares = [0.0; BLOCKS];
-        for (column, value) in &values {
-            known_squares[block(self.index.keys()[*column as usize])] += value * value;
-        }
-        let lengths = [0, 1].map(|block: usize| (squares[block] + known_squares[block]).sqrt().max(1e-6));
-        for (column, value) in values {
-            let length = lengths[block(self.index.keys()[column as usize])];
-            self.matrix.add_row(column, value / length, scores);
-        }
-        let total: f32 = squares.iter().chain(&known_squares).sum();
-        (known_squares.iter().sum::<f32>() / total.max(1e-6)).sqrt()
-    }
-
-    fn store_into(&self, prefix: &str, stored: &mut Stored) {
-        let mut put = |name: &str, data: TensorData| {
-            stored.tensors.insert(format!("{prefix}{name}"), Tensor::flat(data));
-        };
         put("features", TensorData::U64(self.index.keys().to_vec()));
         put("feature_weights", TensorData::F32(self.weights.clone()));
         let (starts, scales, bytes) = self.matrix.parts();
         put("row_starts", TensorData::U32(starts.to_vec()));
         put("row_scales", TensorData::F32(scales.to_vec()));
         put("rows", TensorData::U8(bytes.to_vec()));
+        put("memory_texts", TensorData::U64(self.memory.iter().map(|(hash, _)| *hash).collect()));
+        put("memory_labels", TensorData::U32(self.memory.iter().map(|(_, label)| *label).collect()));
+        json!({
+            "labels": self.labels,
+            "unknown_weight": self.unknown_weight,
+            "sharpness": self.sharpness,
+        })
     }
 
-    fn load_from(
-        prefix: &str,
-        (classes, unknown_weight): (usize, f32),
-        stored: &mut Stored,
-    ) -> Result<Self, Unreadable> {
+    pub(crate) fn load_from(prefix: &str, state: &Value, stored: &mut Stored) -> Result<Self, Unreadable> {
+        let number = |key: &str| {
+            let number = state.get(key).and_then(Value::as_f64);
+            number.map(|number| number as f32).ok_or_else(|| Unreadable::new(format!("`{key}` is no number")))
+        };
+        let labels = state.get("labels").and_then(Value::as_array);
+        let labels = labels.ok_or_else(|| Unreadable::new("`labels` is not a list"))?;
+        let labels: Vec<String> = labels.iter().filter_map(Value::as_str).map(str::to_owned).collect();
         let index = Index::from_keys(&stored.take_u64(&format!("{prefix}features"))?);
         let weights = stored.take_f32(&format!("{prefix}feature_weights"))?;
         let matrix = Matrix::from_parts(
-            classes,
+            labels.len(),
             stored.take_u32(&format!("{prefix}row_starts"))?,
             stored.take_f32(&format!("{prefix}row_scales"))?,
             stored.take_u8(&format!("{prefix}rows"))?,
         );
         let matrix = matrix.ok_or_else(|| Unreadable::new("the weight matrix does not fit its size"))?;
-        if matrix.rows() != index.len() || weights.len() != index.len() {
+        let texts = stored.take_u64(&format!("{prefix}memory_texts"))?;
+        let owners = stored.take_u32(&format!("{prefix}memory_labels"))?;
+        let is_sound = matrix.rows() == index.len()
+            && weights.len() == index.len()
+            && texts.len() == owners.len()
+            && owners.iter().all(|label| (*label as usize) < labels.len());
+        if !is_sound {
             return Err(Unreadable::new("the intent model's parts do not fit each other"));
         }
-        Ok(Self { index, weights, unknown_weight, matrix })
+        Ok(Self {
+            index,
+            weights,
+            unknown_weight: number("unknown_weight")?,
+            matrix,
+            sharpness: number("sharpness")?,
+            memory: texts.into_iter().zip(owners).collect(),
+            labels,
+        })
     }
 }
 
-/// The block of features that a hash belongs to; each block is brought to length 1.
+/// The block of features that a hash belongs to; each block of a text is brought to length 1.
 fn block(hash: u64) -> usize {
     (hash & ngrams::PIECE_BLOCK) as usize
+}
+
+/// The squared length of each block.
+fn block_squares(values: &[(u32, f32)], index: &Index) -> [f32; BLOCKS] {
+    let mut squares = [0.0; BLOCKS];
+    for (column, value) in values {
+        squares[block(index.keys()[*column as usize])] += value * value;
+    }
+    squares
 }
 
 fn memory_key(text: &str) -> u64 {
@@ -308,13 +271,12 @@ fn counted(columns: &[u32], weights: &[f32]) -> Vec<(u32, f32)> {
     values
 }
 
-fn vectorize(samples: &[Sample<'_>], view: usize) -> (Index, Vec<f32>, Rows) {
+fn vectorize(samples: &[Sample<'_>]) -> (Index, Vec<f32>, Rows) {
     let mut index = Index::with_capacity(samples.len() * 16);
     let columns: Vec<Vec<u32>> = samples
         .iter()
         .map(|sample| {
-            let mut columns: Vec<u32> =
-                sample.features[view].iter().map(|hash| index.insert(*hash)).collect();
+            let mut columns: Vec<u32> = sample.features.iter().map(|hash| index.insert(*hash)).collect();
             columns.sort_unstable();
             columns
         })
@@ -330,11 +292,7 @@ fn vectorize(samples: &[Sample<'_>], view: usize) -> (Index, Vec<f32>, Rows) {
     let mut rows = Rows::default();
     for columns in &columns {
         let values = counted(columns, &weights);
-        let mut squares = [0.0; BLOCKS];
-        for (column, value) in &values {
-            squares[block(index.keys()[*column as usize])] += value * value;
-        }
-        let lengths = squares.map(|square: f32| square.sqrt().max(1e-6));
+        let lengths = block_squares(&values, &index).map(|square| square.sqrt().max(1e-6));
         let normal = |(column, value)| (column, value / lengths[block(index.keys()[column as usize])]);
         rows.push(values.into_iter().map(normal));
     }

@@ -132,8 +132,8 @@ impl Annotator for Linear {
             set_ranking(&mut message.parse, Vec::new());
             return;
         };
-        let features = self.sources.features(message);
-        let probabilities = model.probabilities(message.text, features);
+        let mut features = self.sources.features(message);
+        let probabilities = model.probabilities(message.text, &mut features);
         set_ranking(&mut message.parse, ranked(&model.labels, &probabilities, (self.ranking_length, false)));
     }
 

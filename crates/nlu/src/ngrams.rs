@@ -9,10 +9,8 @@ use intendant_text::chars::{base_letter, is_combining, is_word};
 
 /// Words on each side that a pair of stems may lie apart.
 const PAIR_WINDOW: usize = 4;
-/// Lengths of pieces of words in characters.
+/// Piece lengths in characters.
 const PIECES: std::ops::RangeInclusive<usize> = 2..=5;
-/// Lengths of pieces of the running text in characters.
-const RUNNING_PIECES: std::ops::RangeInclusive<usize> = 3..=6;
 
 const WORD: u64 = 1;
 const NEIGHBOURS: u64 = 2;
@@ -26,67 +24,51 @@ const EDGE: u64 = 0x5EED;
 /// the many pieces do not drown the few words.
 pub(crate) const PIECE_BLOCK: u64 = 1;
 
-/// Hashes of the features of a text, once per occurrence, in each of the views.
-///
-/// Views are separate feature spaces for classifiers of their own, which err differently: words
-/// with pieces of words, words alone, and pieces of the running text.
-pub(crate) fn views(text: &str) -> Vec<Vec<u64>> {
+/// Calls `emit` with the hash of every feature of a text, once per occurrence.
+pub(crate) fn emit(text: &str, mut emit: impl FnMut(u64)) {
     let folded = fold(text);
-    let mut views = vec![Vec::with_capacity(256), Vec::with_capacity(64), Vec::with_capacity(192)];
     let mut words: Vec<(u64, u64)> = Vec::with_capacity(16);
-    let mut running: Vec<char> = vec![' '];
     for word in folded.split(|c: char| !is_word(c)).filter(|word| !word.is_empty()) {
         words.push((hash_bytes(WORD, word.as_bytes()), hash_bytes(STEM, stem(word).as_bytes())));
-        running.extend(word.chars());
-        running.push(' ');
     }
-    relations(&words, &mut views[1]);
-    let (with_pieces, rest) = views.split_at_mut(1);
-    with_pieces[0].extend_from_slice(&rest[0]);
+    let mut previous = EDGE;
+    for (at, (word, stem)) in words.iter().enumerate() {
+        emit(*word & !PIECE_BLOCK);
+        emit(*stem & !PIECE_BLOCK);
+        emit(both(NEIGHBOURS, previous, *word));
+        previous = *word;
+        for (_, other) in words.iter().skip(at + 1).take(PAIR_WINDOW) {
+            emit(both(PAIR, *stem.min(other), *stem.max(other)));
+        }
+    }
+    if !words.is_empty() {
+        emit(both(NEIGHBOURS, previous, EDGE));
+    }
     let mut padded: Vec<char> = Vec::with_capacity(32);
     for word in folded.split_whitespace() {
         padded.clear();
         padded.push(' ');
         padded.extend(word.chars());
         padded.push(' ');
-        pieces(&padded, PIECES, &mut with_pieces[0]);
-    }
-    if !words.is_empty() {
-        pieces(&running, RUNNING_PIECES, &mut rest[1]);
-    }
-    views
-}
-
-/// Words, stems, neighbours and pairs.
-fn relations(words: &[(u64, u64)], features: &mut Vec<u64>) {
-    let mut previous = EDGE;
-    for (at, (word, stem)) in words.iter().enumerate() {
-        features.extend([*word, *stem, both(NEIGHBOURS, previous, *word)].map(|hash| hash & !PIECE_BLOCK));
-        previous = *word;
-        let others = words.iter().skip(at + 1).take(PAIR_WINDOW);
-        features
-            .extend(others.map(|(_, other)| both(PAIR, *stem.min(other), *stem.max(other)) & !PIECE_BLOCK));
-    }
-    if !words.is_empty() {
-        features.push(both(NEIGHBOURS, previous, EDGE) & !PIECE_BLOCK);
+        pieces(&padded, &mut emit);
     }
 }
 
-/// Pieces of a padded text.
-fn pieces(padded: &[char], lengths: std::ops::RangeInclusive<usize>, features: &mut Vec<u64>) {
+/// Pieces of one padded word; a word shorter than a piece is emitted once, whole.
+fn pieces(padded: &[char], emit: &mut impl FnMut(u64)) {
     for start in 0..padded.len() {
         let mut state = PIECE;
-        for (at, c) in padded[start..].iter().take(*lengths.end()).enumerate() {
+        for (at, c) in padded[start..].iter().take(*PIECES.end()).enumerate() {
             state = (state.rotate_left(7) ^ u64::from(*c)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            if lengths.contains(&(at + 1)) {
-                features.push(mix(state) | PIECE_BLOCK);
+            if PIECES.contains(&(at + 1)) {
+                emit(mix(state) | PIECE_BLOCK);
             }
         }
     }
 }
 
 fn both(kind: u64, left: u64, right: u64) -> u64 {
-    mix(left.wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ right.rotate_left(17) ^ kind)
+    mix(left.wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ right.rotate_left(17) ^ kind) & !PIECE_BLOCK
 }
 
 /// Lower case without accents; typographic apostrophes become plain ones.
@@ -149,7 +131,8 @@ mod tests {
     #[test]
     fn equal_texts_share_all_features_and_others_few() {
         let features = |text: &str| {
-            let mut features = views(text).concat();
+            let mut features = Vec::new();
+            emit(text, |hash| features.push(hash));
             features.sort_unstable();
             features
         };

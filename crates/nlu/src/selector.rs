@@ -177,8 +177,8 @@ impl Selector {
         let ranking = match &self.model {
             None => Vec::new(),
             Some(model) => {
-                let features = self.sources.features(message);
-                let probabilities = model.probabilities(message.text, features);
+                let mut features = self.sources.features(message);
+                let probabilities = model.probabilities(message.text, &mut features);
                 ranked(&model.labels, &probabilities, (self.ranking_length, self.is_renormalized))
             }
         };
