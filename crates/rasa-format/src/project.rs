@@ -105,7 +105,10 @@ fn read_data(
             language.append(data, findings);
         }
         if !kinds.nlu && !kinds.stories {
-            if kinds == Kinds::default() && looks_like_data(file) {
+            if is_yaml_path(&file.path) && std::str::from_utf8(&file.bytes).is_err() {
+                // Nothing can be recognised in it, which is no reason to say nothing.
+                let _ = yaml::parse(file, env, findings);
+            } else if kinds == Kinds::default() && looks_like_data(file) {
                 let source = Source { file: file.path.clone(), ..Source::default() };
                 let message = "this file has none of the keys `nlu`, `stories` and `rules` and is left out";
                 let finding = Diagnostic::warning(source, message);

@@ -156,3 +156,48 @@ fn forms_are_validated_by_a_real_action_server() {
     let (text, _) = hear("/inform{\"student_id\": \"4711234\"}");
     assert!(text.contains("Dienstag, 9:30 Uhr, online. Thema: Prüfungen. Matrikelnummer: 4711234"), "{text}");
 }
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let sandbox = trained_starter();
+    let folder = sandbox.at("small");
+    std::fs::create_dir(&folder).unwrap();
+    let mount = |options: &str| {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&folder).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !mount("size=160k") {
+        eprintln!("skipped: this user may not mount a small file system");
+        return;
+    }
+    let outcome = std::panic::catch_unwind(|| talk_on_a_full_disk(&sandbox, &mount));
+    Command::new("umount").arg(&folder).status().unwrap();
+    if let Err(cause) = outcome {
+        std::panic::resume_unwind(cause);
+    }
+}
+
+fn talk_on_a_full_disk(sandbox: &Sandbox, mount: &dyn Fn(&str) -> bool) {
+    const MESSAGES: usize = 120;
+    let endpoints = "tracker_store:\n  type: SQL\n  dialect: sqlite\n  db: small/rasa.db\n";
+    sandbox.write("endpoints.yml", endpoints).unwrap();
+    let server = Server::start(binary(), sandbox.path(), &["run", "--enable-api"]).unwrap();
+    let mut connection = server.connect().unwrap();
+    for _ in 0..MESSAGES {
+        assert_eq!(texts(&say(&mut connection, "a", "bye")), ["Goodbye, take care!"]);
+    }
+    let log = std::fs::read_to_string(sandbox.at("server.log")).unwrap();
+    assert!(log.contains("database or disk is full"), "the disk was not full: {log}");
+    // A model that does not fit leaves nothing behind.
+    let output = intendant(sandbox.path(), &["train", "--force", "--out", "small"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("No space left on device"));
+
+    assert!(mount("remount,size=10m"));
+    assert!(server.stop().unwrap().success());
+    let server = Server::start(binary(), sandbox.path(), &["run", "--enable-api"]).unwrap();
+    let path = "/conversations/a/tracker?include_events=ALL";
+    let tracker = server.connect().unwrap().send("GET", path, &[], b"").unwrap().json().unwrap();
+    let kept = tracker["events"].as_array().unwrap().iter().filter(|event| event["event"] == "user").count();
+    assert_eq!(kept, MESSAGES);
+}
