@@ -287,6 +287,8 @@ impl Conversation {
     async fn fill_slots(&mut self) {
         let tracker = self.tracker.clone();
         let events = self.extract_slots(&tracker).await;
+        // Only now, for a conversation that is shared is copied when it goes on.
+        drop(tracker);
         self.append_all(&events).await;
         self.send_messages(&events).await;
     }

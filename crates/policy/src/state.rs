@@ -341,13 +341,14 @@ impl<'a> Situation<'a> {
         rule_only: &RuleOnly,
         needed: Needed,
     ) -> Self {
-        let points = points(events);
+        let Scan { points, mut marks } = scan(domain, events);
         let rules_from = points.len().saturating_sub(needed.rule_states);
         let (learned_from, is_learned_complete) = learned_start(&points, needed.learned_states);
-        let mut now = Replay::new(domain);
         let (mut rule_states, mut learned_states) = (Vec::new(), Vec::<State>::new());
-        let mut position = 0;
-        for (idx, point) in points.iter().enumerate() {
+        marks.retain(|(idx, _)| *idx <= rules_from.min(learned_from));
+        let (first, mut now) = marks.pop().unwrap_or_else(|| (0, Replay::new(domain)));
+        let mut position = if first == 0 { 0 } else { points[first].end };
+        for (idx, point) in points.iter().enumerate().skip(first) {
             for event in &events[position..point.end] {
                 now.apply(event);
             }
@@ -365,6 +366,9 @@ impl<'a> Situation<'a> {
                         _ => None,
                     };
                 }
+                if visible.user.as_ref().is_some_and(|user| user.intent.is_some()) {
+                    visible.choose_user_input(UserInput::Intent);
+                }
                 learned_states.push(visible);
             }
             if idx >= rules_from {
@@ -372,11 +376,6 @@ impl<'a> Situation<'a> {
             }
         }
         learned_states.retain(|state| state.previous_name() != Some("action_unlikely_intent"));
-        for state in &mut learned_states {
-            if state.user.as_ref().is_some_and(|user| user.intent.is_some()) {
-                state.choose_user_input(UserInput::Intent);
-            }
-        }
         Self { now, rule_states, learned_states, is_learned_complete }
     }
 }
@@ -394,47 +393,61 @@ fn hide_rules(state: &mut State, earlier: Option<&State>, rule_only: &RuleOnly) 
     }
 }
 
-fn points(events: &[&Arc<Event>]) -> Vec<Point> {
-    let mut points = Vec::new();
-    let mut has_followup = true;
-    let mut active_loop: Option<&str> = None;
+/// Points between two marks from which a replay can go on.
+const MARK_EVERY: usize = 64;
+
+/// All points, and the state of affairs at some of them.
+struct Scan<'a> {
+    points: Vec<Point>,
+    /// Index of a point, and the replay up to it.
+    marks: Vec<(usize, Replay<'a>)>,
+}
+
+fn scan<'a>(domain: &'a Domain, events: &[&'a Arc<Event>]) -> Scan<'a> {
+    let mut scan = Scan { points: Vec::new(), marks: Vec::new() };
+    let mut replay = Replay::new(domain);
     let mut previous: Option<usize> = None;
-    let mut previous_name: Option<&str> = None;
-    let mut learned_previous: Option<usize> = None;
-    let mut was_hidden = false;
-    let mut point = |end: usize, hide: bool, previous: Option<usize>, name: Option<&str>, keeps: bool| {
-        if !was_hidden {
-            learned_previous = previous;
-        }
-        if !keeps {
-            was_hidden = hide;
-        }
-        points.push(Point {
-            end,
-            is_hidden: was_hidden,
-            previous: learned_previous,
-            is_after_listen: name == Some("action_listen"),
-        });
-    };
+    let mut turn = Turn::default();
     for (idx, event) in events.iter().enumerate() {
-        match &event.kind {
-            EventKind::Action(action) => {
-                // Follow-ups and a form's next question do not change whether a turn is hidden.
-                let keeps = has_followup || (active_loop.is_some() && previous_name == active_loop);
-                point(idx, action.hide_rule_turn, previous, previous_name, keeps);
-                previous = Some(idx);
-                previous_name = action.name.as_deref();
-                has_followup = false;
+        if let EventKind::Action(action) = &event.kind {
+            if scan.points.len().is_multiple_of(MARK_EVERY) {
+                scan.marks.push((scan.points.len(), replay.clone()));
             }
-            EventKind::User(_) => has_followup = false,
-            EventKind::Followup { name } => has_followup = name.is_some(),
-            EventKind::ActiveLoop { name } => active_loop = name.as_deref(),
-            _ => {}
+            turn.advance(&replay, previous, action.hide_rule_turn);
+            scan.points.push(turn.point(&replay, idx));
+            previous = Some(idx);
+        }
+        replay.apply(event);
+    }
+    turn.advance(&replay, previous, false);
+    scan.points.push(turn.point(&replay, events.len()));
+    scan
+}
+
+/// Which turn learning policies take themselves to be in.
+#[derive(Default)]
+struct Turn {
+    is_hidden: bool,
+    /// Position of the action before the last turn that is not hidden.
+    previous: Option<usize>,
+}
+
+impl Turn {
+    fn advance(&mut self, replay: &Replay, previous: Option<usize>, hide: bool) {
+        if !self.is_hidden {
+            self.previous = previous;
+        }
+        // Follow-ups and a form's next question do not change whether a turn is hidden.
+        let follows_loop = replay.active_loop.is_some() && replay.previous_name() == replay.active_loop;
+        if !replay.has_followup && !follows_loop {
+            self.is_hidden = hide;
         }
     }
-    let keeps = has_followup || (active_loop.is_some() && previous_name == active_loop);
-    point(events.len(), false, previous, previous_name, keeps);
-    points
+
+    fn point(&self, replay: &Replay, end: usize) -> Point {
+        let is_after_listen = replay.is_listening();
+        Point { end, is_hidden: self.is_hidden, previous: self.previous, is_after_listen }
+    }
 }
 
 /// The first point to materialise so that the last `count` visible states come out right, and
