@@ -594,12 +594,14 @@ impl Part {
             let at = |n: i64| calendar::add(span.start, Grain::Month, n);
             Some(Span { start: at(from), grain: Grain::Month, end: Some(at(to)) })
         };
+        // The rest of a week and all of it end before Sunday, as in the original.
+        let whole_end = if span.grain == Grain::Week { calendar::add(end, Grain::Day, -1) } else { end };
         match (self, span.grain) {
             (Part::Rest, _) => {
                 let start = calendar::floor(context.reference.start, Grain::Day).max(span.start);
-                Some(Span { start, grain: Grain::Day, end: Some(end) })
+                Some(Span { start, grain: Grain::Day, end: Some(whole_end) })
             }
-            (Part::Whole, _) => Some(Span { start: span.start, grain: Grain::Day, end: Some(end) }),
+            (Part::Whole, _) => Some(Span { start: span.start, grain: Grain::Day, end: Some(whole_end) }),
             (Part::Beginning, Grain::Week) => days(0, 3),
             (Part::End, Grain::Week) => days(4, -1),
             (Part::Beginning, Grain::Month) => days(0, 10),

@@ -135,6 +135,10 @@ pub enum Form {
     Season,
     /// A bare year.
     Year,
+    /// The n-th of something ("third Monday of May").
+    Counted,
+    /// From one time of day to another.
+    ClockRange,
 }
 
 /// Whether a time stands for everything after or before it.

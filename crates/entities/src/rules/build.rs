@@ -96,7 +96,10 @@ pub fn time() -> Item {
 
 /// A time with a day or coarser.
 pub fn date() -> Item {
-    time_where(|time| !time.latent && time.grain >= Grain::Day && time.direction.is_none())
+    time_where(|time| {
+        let month = matches!(time.form, Form::Month(_));
+        (!time.latent || month) && time.grain >= Grain::Day && time.direction.is_none()
+    })
 }
 
 /// A weekday.
@@ -400,7 +403,11 @@ pub fn in_half(time: &Time, morning: bool) -> Option<Time> {
     let series = Series::intersect(&half.series, &time.series)
         .filter(|_| time.is_twelve())
         .or_else(|| (!time.is_twelve()).then(|| time.series.clone()))?;
-    let hour = time.hour();
+    let hour = time.hour().map(|hour| match (time.is_twelve(), morning) {
+        (true, true) => hour % 12,
+        (true, false) => hour % 12 + 12,
+        _ => hour,
+    });
     Some(timed(series, time.grain).form(Form::TimeOfDay { hour, twelve: false }))
 }
 

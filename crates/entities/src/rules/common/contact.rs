@@ -156,7 +156,9 @@ fn url_end(text: &Text, mut end: usize) -> usize {
 }
 
 fn phone(text: &Text, start: usize) -> Option<(usize, Contact)> {
-    if start > 0 && matches!(text.chars[start - 1], '+' | '$' | '(') {
+    if !matches!(text.chars[start], '0'..='9' | '+' | '(')
+        || start > 0 && matches!(text.chars[start - 1], '+' | '$' | '(')
+    {
         return None;
     }
     let (country, at) = country_code(text, start);

@@ -174,43 +174,14 @@ fn cycles(r: &mut Rules) {
         both(m.time(1)?, &cycle(Grain::Week, index))?.token()
     });
     day::nth_named_of(r, "of|in|from");
-    r.add(
-        "the nth weekday of time",
-        [re("the"), ordinal_between(1, 60), a_weekday(), re("of|in|from"), date()],
-        |m| m.time(2)?.nth_after(m.time(4)?, m.int(1)? - 1, false).token(),
-    );
     r.add("nth time after time", [ordinal_between(1, 60), day::named(), re("after"), date()], |m| {
         m.time(1)?.nth_after(m.time(3)?, m.int(0)? - 1, true).token()
     });
     day::last_named_of(r, "(?:the )?last", "of|in");
-    r.add(
-        "the nth last of time",
-        [re("the"), ordinal_between(1, 60), re("last"), grain(), re("of|in"), date()],
-        |m| last_grain_of(m.grain(3)?, m.time(5)?, m.int(1)? - 1).token(),
-    );
     r.add("nth last", [ordinal_between(1, 60), re("last"), grain(), re("of|in"), date()], |m| {
-        last_grain_of(m.grain(2)?, m.time(4)?, m.int(0)? - 1).token()
+        last_grain_of(m.grain(2)?, m.time(4)?, m.int(0)? - 1).form(Form::Counted).token()
     });
     day::grain_of_date(r, "of");
-    r.add(
-        "the grain of time",
-        [re("the"), grain_where(|grain| grain >= Grain::Week), re("of"), date()],
-        |m| {
-            let grain = m.grain(1)?;
-            (m.time(3)?.grain < grain)
-                .then(|| {
-                    timed(
-                        Series::each(grain).nth_after(
-                            &m.time(3).map(|t| t.series.clone()).unwrap_or_else(|| Series::each(grain)),
-                            0,
-                            false,
-                        ),
-                        grain,
-                    )
-                })?
-                .token()
-        },
-    );
     r.add("closest", [re("(?:the )?closest"), day::named(), re("to"), time()], |m| {
         closest(m.time(1)?, m.time(3)?, 0).token()
     });
@@ -220,11 +191,6 @@ fn cycles(r: &mut Rules) {
         |m| closest(m.time(3)?, m.time(5)?, m.int(1)? - 1).token(),
     );
     day::quarters(r, "of");
-    r.add(
-        "the quarter",
-        [re("the"), ordinal_between(1, 4), grain_where(|grain| grain == Grain::Quarter)],
-        |m| nth_grain_after(Grain::Quarter, &cycle(Grain::Year, 0), m.int(1)? - 1).token(),
-    );
     r.add("yyyyqq", [re("(\\d{2,4})\\s?q([1-4])")], |m| {
         nth_grain_after(Grain::Quarter, &year(m.group_int(0, 1)?), m.group_int(0, 2)? - 1).token()
     });
@@ -251,6 +217,13 @@ fn counted(r: &mut Rules) {
     r.add("in number", [re("in"), clear_int(0, 60)], |m| {
         crate::rules::build::from_now(Duration { value: m.int(1)?, grain: Grain::Minute }).token()
     });
+    let clock = crate::rules::build::time_of_day;
+    r.add("in duration at time of day", [re("in"), duration(), re("at|@"), clock()], |m| {
+        both(&m.time(3)?.clone().clear(), &day_from_now(m.duration(1)?))?.token()
+    });
+    r.add("at time of day in duration", [re("at|@"), clock(), re("in"), duration()], |m| {
+        both(&m.time(1)?.clone().clear(), &day_from_now(m.duration(3)?))?.token()
+    });
     day::within(r, "within(?: the next)?");
     day::moved_by(r, &[("after|from", 1), ("before", -1)]);
     r.add("time in duration", [day::named(), re("in"), duration()], |m| relative(m.time(0)?, m.duration(2)?));
@@ -261,11 +234,16 @@ fn counted(r: &mut Rules) {
     });
     day::counted_names(r, &[("from now|hence", 1), ("ago|back", -1)]);
     day::lasting_since(r, "for", "from|starting(?: from)?|since");
-    r.add("time for", [re("for"), duration(), re("(?:starting )?from"), time()], |m| {
-        crate::rules::build::lasting_from(m.time(3)?, m.duration(1)?).token()
-    });
     let _ = ago;
     let _ = natural;
+}
+
+// The day, or the coarser grain, that a duration leads to.
+fn day_from_now(duration: Duration) -> crate::token::Time {
+    match duration.grain {
+        Grain::Day => cycle(Grain::Day, duration.value),
+        _ => crate::rules::build::from_now(duration),
+    }
 }
 
 fn relative(time: &crate::token::Time, duration: Duration) -> Option<crate::token::Payload> {
@@ -276,6 +254,12 @@ fn relative(time: &crate::token::Time, duration: Duration) -> Option<crate::toke
 fn dates(r: &mut Rules) {
     day::weekday_with_day(r, "the|,? ?the");
     day::day_then_month(r, "of|in");
+    day::absorbed(r, "the counted", "the", time_where(|time| time.form == Form::Counted));
+    r.add("ordinal month yy", [ordinal_between(1, 31), a_month(), re("'?(\\d\\d)")], |m| {
+        let date = both(m.time(1)?, &day_of_month(m.int(0)?)?)?;
+        both(&date, &year(m.group_int(2, 1)?))?.token()
+    });
+    day::absorbed_after(r, "weekday,", a_weekday(), ",");
     r.add("the ordinal of month", [re("the"), ordinal_between(1, 31), re("of"), a_month()], |m| {
         day::dated(m.time(3)?, m.int(1)?)
     });
@@ -290,6 +274,7 @@ fn dates(r: &mut Rules) {
     day::the_day(r, "the|on the");
     r.add("on ordinal", [re("on"), ordinal_between(1, 31)], |m| day_of_month(m.int(1)?)?.latent().token());
     day::years(r);
+    day::with_year(r, "of|in|,");
     day::numeric_year_first(r);
     day::numeric_month_year(r, "\\s*[-/]\\s*");
     r.add("yyyy-mm", [re("(\\d{4})\\s*[-/]\\s*(1[0-2]|0?[1-9])")], |m| {
@@ -314,11 +299,6 @@ fn dates(r: &mut Rules) {
         let month = NAMES.iter().position(|known| name.starts_with(known))? as i64 + 1;
         crate::rules::build::year_month_day(m.group_int(0, 3)?, month, m.group_int(0, 1)?)?.token()
     });
-    r.add(
-        "day month 'yy",
-        [time_where(|time| time.grain == Grain::Day), re("(?:of )?'?(\\d\\d)(?=\\W|$)")],
-        |_| None,
-    );
     r.add("month year two digits", [a_month(), re("'(\\d\\d)")], |m| {
         both(m.time(0)?, &year(m.group_int(1, 1)?))?.token()
     });

@@ -115,7 +115,7 @@ pub fn add(r: &mut Rules) {
     decimal_word(r, "point|dot");
     leading_point(r, "point");
     digits(r, '.', ",");
-    suffixes(r, "(?:(k)|(m)|(g))(?=[\\W$€¢£]|$)");
+    suffixes(r, "(?:(k)|(m)|(g))");
     r.of(Dimension::Ordinal);
     ordinal_words(r, ORDINALS);
     ordinal_digits(r, "0*(\\d+) ?(?:st|nd|rd|th)");

@@ -23,15 +23,27 @@ pub fn add(r: &mut Rules) {
 
 fn clocks(r: &mut Rules) {
     clock::bare_hours(r);
-    clock::at(r, "at|@|around|about|near|exactly|approximately|for");
+    clock::at(r, "at|@|around|about|near|exactly|approximately");
     clock::oclock(r, "o.?clock");
     clock::digital(r, "[:.]", true);
     clock::digital_seconds(r, "[:.]", true);
     clock::lettered(r, "hhh", "([01]?\\d|2[0-4])h([0-5]\\d)?", false);
-    clock::halves(r, "(?:in the )?(?:(a\\.?\\s?m?\\.?)|(p\\.?\\s?m?\\.?))");
+    clock::halves(r, "(?:in the )?(?:(a\\.?\\s?m\\.?)|(p\\.?\\s?m\\.?))");
+    let with_minutes = || time_where(|t| crate::rules::build::is_time_of_day(t) && t.grain < Grain::Hour);
+    r.add("clock a or p", [with_minutes(), re("(?:(a)|(p))\\.?")], |m| {
+        in_half(m.time(0)?, m.has(1, 1))?.token()
+    });
+    r.add("hour date", [time_of_day(), re("on"), day_time()], |m| both(m.time(0)?, m.time(2)?)?.token());
+    r.add("hour, date", [time_of_day(), day_time()], |m| {
+        let time = m.time(0)?;
+        if time.latent { both(time, m.time(1)?)?.token() } else { None }
+    });
     r.add("hhmm", [re("([1-9]|1[0-2]|0\\d)([0-5]\\d)\\s*(?:(a)|(p))\\.?\\s?m?\\.?")], |m| {
         let time = hour_minute(m.group_int(0, 1)?, m.group_int(0, 2)?, true);
         in_half(&time, m.has(0, 3))?.token()
+    });
+    r.add("clock with single letter", [time_where(clock::is_hour), re("(?:(a)|(p))\\.?")], |m| {
+        in_half(m.time(0)?, m.has(1, 1))?.latent().token()
     });
     r.add("military", [re("((?:[01]?\\d)|2[0-3])([0-5]\\d)")], |m| {
         hour_minute(m.group_int(0, 1)?, m.group_int(0, 2)?, true).latent().token()
@@ -86,11 +98,11 @@ fn day_parts(r: &mut Rules) {
         both(&cycle(Grain::Day, 0), &part_of_day(17, 21))?.form(Form::PartOfDay).token()
     });
     clock::date_with_part(r, "of|in");
-    clock::tod_with_part(r, "in(?: the)?|of|on|at|this");
-    r.add(
-        "part of day at time of day",
-        [time_where(|t| t.form == Form::PartOfDay), re("at|@"), time_of_day()],
-        |m| both(m.time(0)?, m.time(2)?)?.token(),
+    clock::tod_with_part(
+        r,
+        "early morning|morning|after ?noon(?:ish)?|evening|night|tonight|tonite",
+        "morning",
+        "in(?: the)?|of(?: the)?|on|at|this",
     );
     r.add(
         "date in the part",
@@ -116,7 +128,7 @@ fn ranges(r: &mut Rules) {
 
 fn combined(r: &mut Rules) {
     range::intersections(r, "of|from|for|'s|,|on|in");
-    day::absorbed(r, "on day", "on|for", time_where(|t| !t.latent && t.grain >= Grain::Day));
+    day::absorbed(r, "on day", "on", time_where(|t| !t.latent && t.grain >= Grain::Day));
     day::absorbed(
         r,
         "in month",

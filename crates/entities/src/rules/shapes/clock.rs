@@ -54,7 +54,7 @@ pub fn lettered(r: &mut Rules, name: &'static str, pattern: &'static str, twelve
         let value = m.group_int(0, 1)?;
         match m.group_int(0, 2) {
             Some(minute) => hour_minute(value, minute, twelve && value != 0).token(),
-            None => hour(value, twelve && value != 0).token(),
+            None => hour_minute(value, 0, twelve && value != 0).token(),
         }
     });
 }
@@ -132,14 +132,20 @@ pub fn date_with_part(r: &mut Rules, of: &'static str) {
     r.add("part of day, date", [a_part_of_day(), day()], |m| both(m.time(0)?, m.time(1)?)?.token());
 }
 
-/// A time of day and a part of the day: "3 in the afternoon", "tonight at 8".
-pub fn tod_with_part(r: &mut Rules, link: &'static str) {
-    r.add("time of day, part of day", [time_of_day(), a_part_of_day()], |m| {
-        both(m.time(0)?, m.time(1)?)?.token()
+/// A time of day and a part of the day in either order: "3 in the afternoon", "in the evening at
+/// eight". `link` stands between, `morning` tells whether the part means the first half of the day.
+pub fn tod_with_part(r: &mut Rules, part: &str, morning: &'static str, link: &'static str) {
+    let is_morning = move |text: &str| morning.split('|').any(|word| text.contains(word));
+    r.add("time of day in part of day", [time_of_day(), re(format!("(?:{link})?\\s*({part})"))], move |m| {
+        in_half(m.time(0)?, is_morning(&m.group(1, 1)?))?.token()
     });
-    r.add("time of day link part of day", [time_of_day(), re(link), a_part_of_day()], |m| {
-        both(m.time(0)?, m.time(2)?)?.token()
+    r.add("part of day at time of day", [re(format!("(?:{link})?\\s*({part})")), clear_clock()], move |m| {
+        in_half(m.time(1)?, is_morning(&m.group(0, 1)?))?.token()
     });
+}
+
+fn clear_clock() -> Item {
+    time_where(|time| !time.latent && matches!(time.form, Form::TimeOfDay { .. }))
 }
 
 /// A whole-text word for an hour: "noon".
@@ -165,5 +171,5 @@ pub fn zones(r: &mut Rules, table: &'static [(&'static str, i64)]) {
 }
 
 fn is_clock(time: &Time) -> bool {
-    !time.latent && (matches!(time.form, Form::TimeOfDay { .. }) || time.grain < Grain::Day)
+    !time.latent && matches!(time.form, Form::TimeOfDay { .. } | Form::ClockRange)
 }

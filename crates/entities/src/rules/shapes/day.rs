@@ -5,7 +5,7 @@ use crate::grammar::{Item, Rules, re};
 use crate::rules::build::{
     a_month, a_weekday, ago, clear_int, cycle, date, day_of_month, duration, from_now, grain, int_between,
     last_grain_of, lasting_from, month, month_day, moved, natural, now, nth_grain_after, nth_grain_within,
-    ordinal, ordinal_between, several, time, time_where, timed, weekday, year, year_month, year_month_day,
+    ordinal_between, several, time, time_where, timed, weekday, year, year_month, year_month_day,
 };
 use crate::rules::build::{both, up_to};
 use crate::series::{Part, Series};
@@ -209,9 +209,9 @@ pub fn named() -> Item {
 /// "the first Monday of March": `of` links both.
 pub fn nth_named_of(r: &mut Rules, of: &'static str) {
     let items = || [ordinal_between(1, 60), a_weekday(), re(of), date()];
-    r.add("nth weekday of time", items(), |m| m.time(1)?.nth_after(m.time(3)?, m.int(0)? - 1, false).token());
+    r.add("nth weekday of time", items(), |m| m.time(1)?.nth_after(m.time(3)?, m.int(0)? - 1, false).form(Form::Counted).token());
     r.add("nth grain of time", [ordinal_between(1, 400), grain(), re(of), date()], |m| {
-        nth_grain(m.grain(1)?, m.time(3)?, m.int(0)? - 1).token()
+        nth_grain(m.grain(1)?, m.time(3)?, m.int(0)? - 1).form(Form::Counted).token()
     });
 }
 
@@ -227,10 +227,10 @@ fn nth_grain(grain: Grain, base: &Time, index: i64) -> Time {
 /// "last Monday of March", "last week of 2018": `last` before and `of` between.
 pub fn last_named_of(r: &mut Rules, last: &'static str, of: &'static str) {
     r.add("last weekday of time", [re(last), a_weekday(), re(of), date()], |m| {
-        m.time(1)?.last_of(m.time(3)?, 0).token()
+        m.time(1)?.last_of(m.time(3)?, 0).form(Form::Counted).token()
     });
     r.add("last grain of time", [re(last), grain(), re(of), date()], |m| {
-        last_grain_of(m.grain(1)?, m.time(3)?, 0).token()
+        last_grain_of(m.grain(1)?, m.time(3)?, 0).form(Form::Counted).token()
     });
 }
 
@@ -288,11 +288,14 @@ pub fn day_of_that_month(r: &mut Rules, of: &'static str) {
     r.add("ordinal of that month", [ordinal_between(1, 31), re(of), that_month()], |m| {
         dated(m.time(2)?, m.int(0)?)
     });
+    r.add("number of that month", [clear_int(1, 31), re(of), that_month()], |m| {
+        dated(m.time(2)?, m.int(0)?)
+    });
 }
 
 /// Bare years: four digits by themselves, latent unless likely.
 pub fn years(r: &mut Rules) {
-    r.add("year", [clear_int(1000, 2100)], |m| year(m.int(0)?).form(Form::Year).token());
+    r.add("year", [clear_int(1000, 2100)], |m| year(m.int(0)?).form(Form::Year).latent().token());
     r.add("latent year", [int_between(-10000, 999)], |m| {
         let value = m.int(0)?;
         (!(0..=31).contains(&value))
@@ -300,6 +303,23 @@ pub fn years(r: &mut Rules) {
             .token()
     });
     r.add("far year", [int_between(2101, 10000)], |m| year(m.int(0)?).form(Form::Year).latent().token());
+}
+
+/// A month, a day of a month or a quarter, then a year: "October 2014", "March 3 2015".
+pub fn with_year(r: &mut Rules, link: &'static str) {
+    let dated = || {
+        time_where(|time| {
+            let month = matches!(time.form, Form::Month(_));
+            (!time.latent || month)
+                && matches!(time.grain, Grain::Day | Grain::Week | Grain::Month | Grain::Quarter)
+                && time.direction.is_none()
+        })
+    };
+    let a_year = || {
+        time_where(|time| time.form == Form::Year && time.grain == Grain::Year)
+    };
+    r.add("date, year", [dated(), a_year()], |m| both(m.time(0)?, m.time(1)?)?.token());
+    r.add("date of year", [dated(), re(link), a_year()], |m| both(m.time(0)?, m.time(2)?)?.token());
 }
 
 /// Numeric dates with the day first: "15/2", "15.2.2013"; `separator` is a class.
@@ -386,14 +406,14 @@ pub fn the_day(r: &mut Rules, the: &'static str) {
 pub fn quarters(r: &mut Rules, of: &'static str) {
     let quarter = || crate::rules::build::grain_where(|grain| grain == Grain::Quarter);
     r.add("nth quarter", [ordinal_between(1, 4), quarter()], |m| {
-        nth_grain_after(Grain::Quarter, &cycle(Grain::Year, 0), m.int(0)? - 1).token()
+        nth_grain_after(Grain::Quarter, &cycle(Grain::Year, 0), m.int(0)? - 1).form(Form::Counted).token()
     });
     let a_year = || time_where(|time| time.grain == Grain::Year);
     r.add("nth quarter, year", [ordinal_between(1, 4), quarter(), a_year()], |m| {
-        nth_grain_after(Grain::Quarter, m.time(2)?, m.int(0)? - 1).token()
+        nth_grain_after(Grain::Quarter, m.time(2)?, m.int(0)? - 1).form(Form::Counted).token()
     });
     r.add("nth quarter of year", [ordinal_between(1, 4), quarter(), re(of), a_year()], |m| {
-        nth_grain_after(Grain::Quarter, m.time(3)?, m.int(0)? - 1).token()
+        nth_grain_after(Grain::Quarter, m.time(3)?, m.int(0)? - 1).form(Form::Counted).token()
     });
 }
 

@@ -1,7 +1,7 @@
 //! Amounts with units: points, intervals, half-open intervals.
 
 use crate::grammar::{Item, Match, Rules, re};
-use crate::rules::build::{measure_where, number_where, positive};
+use crate::rules::build::{measure_where, number, number_where};
 use crate::token::{Dimension, Measure, Payload};
 
 /// An amount without anything.
@@ -22,7 +22,7 @@ pub fn tidy(value: f64) -> f64 {
 /// A number and a unit, a row each: pattern, unit, factor to that unit.
 pub fn units(r: &mut Rules, dimension: Dimension, rows: &[(&'static str, &'static str, f64)]) {
     for &(pattern, unit, factor) in rows {
-        r.add(format!("number in {unit} {pattern}"), [positive(), re(pattern)], move |m| {
+        r.add(format!("number in {unit} {pattern}"), [number(), re(pattern)], move |m| {
             point(dimension, m.number(0)?.value * factor, unit)
         });
     }

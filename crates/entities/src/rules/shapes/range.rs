@@ -3,7 +3,7 @@
 use crate::calendar::Grain;
 use crate::grammar::{Item, Rules, re};
 use crate::rules::build::{
-    a_month, both, clear_int, day_of_month, is_time_of_day, now, ordinal_between, through, time, time_of_day,
+    a_month, both, clear_int, day_of_month, in_half, is_time_of_day, now, ordinal_between, through, time, time_of_day,
     time_where, up_to,
 };
 use crate::token::{Form, Payload, Time};
@@ -40,15 +40,29 @@ fn closed(from: &Time, to: &Time) -> Option<Payload> {
 pub fn clocks(r: &mut Rules, from: &str, to: &str, dash: &str) {
     let clear = || time_where(|time| is_time_of_day(time) && !time.latent);
     r.add("time of day to time of day", [clear(), re(dash), time_of_day()], |m| {
-        through(m.time(0)?, m.time(2)?).token()
+        let to = m.time(2)?;
+        through(&toward(m.time(0)?, to)?, to).form(Form::ClockRange).token()
     });
     r.add("hour to time of day", [time_of_day(), re(dash), clear()], |m| {
         let from = m.time(0)?;
-        if from.latent { through(from, m.time(2)?).token() } else { None }
+        let to = m.time(2)?;
+        if from.latent { through(&toward(from, to)?, to).form(Form::ClockRange).token() } else { None }
     });
     r.add("from time of day to time of day", [re(from), time_of_day(), re(to), time_of_day()], |m| {
-        through(m.time(1)?, m.time(3)?).token()
+        let (from, to) = (m.time(1)?, m.time(3)?);
+        let from = if from.latent { from.clone() } else { toward(from, to)? };
+        through(&from, to).form(Form::ClockRange).token()
     });
+}
+
+// "3 to 5 pm" begins in the afternoon, "11 to 1 pm" in the morning.
+fn toward(from: &Time, to: &Time) -> Option<Time> {
+    match (from.hour(), to.hour()) {
+        (Some(start), Some(end)) if from.is_twelve() && !to.is_twelve() => {
+            in_half(from, end < 12 || start % 12 > end % 12)
+        }
+        _ => Some(from.clone()),
+    }
 }
 
 /// "13 to 15 July", "from the 13th to the 15th of July": days before the month.
