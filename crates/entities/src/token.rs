@@ -139,6 +139,8 @@ pub enum Form {
     Counted,
     /// From one time of day to another.
     ClockRange,
+    /// From one day to another.
+    Range,
 }
 
 /// Whether a time stands for everything after or before it.

@@ -61,9 +61,9 @@ fn names(r: &mut Rules) {
         r,
         &[
             ("(?:just|right)? ?now|immediately|at the moment|atm", Grain::Second, 0),
-            ("today'?s?|(?:at )?this time|(?:the )?present day|the day", Grain::Day, 0),
-            ("tomorrow'?s?|tmrw?|tommorow|tomm?orr?ow", Grain::Day, 1),
-            ("yesterday'?s?", Grain::Day, -1),
+            ("today|(?:at )?this time|(?:the )?present day|the day", Grain::Day, 0),
+            ("tomorrow|tmrw?|tommorow|tomm?orr?ow", Grain::Day, 1),
+            ("yesterday", Grain::Day, -1),
             ("(?:the )?day after tomorrow", Grain::Day, 2),
             ("(?:the )?day before yesterday", Grain::Day, -2),
         ],
@@ -115,8 +115,8 @@ fn cycles(r: &mut Rules) {
     day::cycles_before(
         r,
         &[
-            ("(?:(?:the|this|around) )*(?:next|coming|upcoming|following)", 1),
-            ("(?:the )?(?:last|past|previous)", -1),
+            ("(?:(?:around|this) )?(?:next|coming|upcoming|the following)", 1),
+            ("(?:this )?(?:last|past|previous)", -1),
             ("this|current|this current|(?:in )?the current", 0),
         ],
     );
@@ -147,8 +147,8 @@ fn cycles(r: &mut Rules) {
         };
         day::partial(&cycle(grain, 0), Part::Rest)?.token()
     });
-    let next = format!("(?:the )?(?:{NEXT})");
-    let last = format!("(?:(?:the|this) )?(?:{LAST})");
+    let next = NEXT.to_owned();
+    let last = LAST.to_owned();
     r.add("several next", [re(next), clear_or_few(), grain()], |m| {
         upcoming_or_several(m.grain(2)?, m.int(1)?, m.text(0).contains("upcoming"))
     });
@@ -160,10 +160,17 @@ fn cycles(r: &mut Rules) {
         r,
         &[
             (THIS, 0, false),
-            ("next|(?:the )?(?:coming|upcoming|following)", 0, true),
-            ("(?:(?:the|this) )?(?:last|past|previous)", -1, false),
+            ("(?:coming|upcoming|the following)", 0, true),
+            ("(?:this )?(?:last|past|previous)", -1, false),
         ],
     );
+    r.add("next weekday", [re("next"), day::named()], |m| {
+        let time = m.time(1)?;
+        if time.form == Form::Weekday && time.grain == Grain::Day {
+            return both(time, &cycle(Grain::Week, 1))?.token();
+        }
+        time.nth(0, true).token()
+    });
     r.add("named after next", [day::named(), re("after next")], |m| m.time(0)?.nth(1, true).token());
     r.add("grain's weekday", [re("(last|this|next) week'?s"), a_weekday()], |m| {
         let index = match m.group(0, 1)?.as_str() {
@@ -233,6 +240,12 @@ fn counted(r: &mut Rules) {
         m.time(0)?.nth_after(&moved(&cycle(back.grain, 0), back, 1), 0, false).token()
     });
     day::counted_names(r, &[("from now|hence", 1), ("ago|back", -1)]);
+    r.add("after duration", [re("after"), duration()], |m| {
+        crate::rules::build::from_now(m.duration(1)?).and_after().token()
+    });
+    r.add("for duration from now", [re("for"), duration(), re("from now")], |m| {
+        through(&now(), &crate::rules::build::from_now(m.duration(1)?)).token()
+    });
     day::lasting_since(r, "for", "from|starting(?: from)?|since");
     let _ = ago;
     let _ = natural;
@@ -309,8 +322,8 @@ fn parts(r: &mut Rules) {
     day::parts_of(
         r,
         &[
-            ("(?:at )?(?:the )?(?:beginning|start)(?: of)?", Part::Beginning),
-            ("(?:at )?(?:the )?end(?: of)?", Part::End),
+            ("(?:at )?(?:the )?(?:beginning|start) of", Part::Beginning),
+            ("(?:at )?(?:the )?end of", Part::End),
             ("early", Part::Beginning),
             ("(?:in )?(?:the )?(?:mid(?:dle)?)[- ]?(?:of )?", Part::Middle),
             ("late", Part::End),

@@ -46,7 +46,7 @@ pub fn add(r: &mut Rules) {
     quarters(r);
     about(r, "(?:about|around|approximately|approx\\.?|exactly|precisely|~)");
     composed(r, ",|and|, and");
-    r.add("hour number", [natural(), grain_where(|grain| grain == Hour), clear_int(1, 59)], |m| {
+    r.add("hour number", [natural(), re("h(?:ou)?rs?"), clear_int(1, 59)], |m| {
         lasting(m.int(0)? * 60 + m.int(2)?, Minute)
     });
     r.add(

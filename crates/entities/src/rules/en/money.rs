@@ -54,8 +54,9 @@ pub fn add(r: &mut Rules, region: Option<&'static str>) {
         let measure = m.measure(1)?;
         Some(Payload::Measure(Measure { value: Some(1.0), ..measure.clone() }))
     });
+    r.add("an amount", [re("an?"), crate::rules::shapes::measure::money()], |m| Some(m.payload(1).clone()));
     let plain = || number_where(|number| number.value > 0.0);
-    r.add("latent between", [re("between|from"), plain(), re("to|and|-"), plain()], |m| {
+    r.add("latent between", [re("between|from"), plain(), re("to|and"), plain()], |m| {
         latent_interval(Some(m.number(1)?.value), Some(m.number(3)?.value))
     });
     r.add("number to number", [plain(), re("-"), plain()], |m| {

@@ -34,9 +34,21 @@ fn clocks(r: &mut Rules) {
         in_half(m.time(0)?, m.has(1, 1))?.token()
     });
     r.add("hour date", [time_of_day(), re("on"), day_time()], |m| both(m.time(0)?, m.time(2)?)?.token());
-    r.add("hour, date", [time_of_day(), day_time()], |m| {
+    r.add("hour, date", [time_of_day(), time_where(|t| !t.latent && t.grain >= Grain::Day)], |m| {
         let time = m.time(0)?;
         if time.latent { both(time, m.time(1)?)?.token() } else { None }
+    });
+    r.add("hour, part of today", [time_of_day(), time_where(|t| !t.latent && t.form == Form::PartOfDay)], |m| {
+        let time = m.time(0)?;
+        if time.latent { both(time, m.time(1)?)?.token() } else { None }
+    });
+    let twelve = || time_where(|t| t.is_twelve());
+    r.add("part of today at hour", [re("(?:tonight|this (morning|after ?noon|evening|night))"), re("at|@"), twelve()], |m| {
+        let time = m.time(2)?;
+        if time.hour() == Some(12) && time.grain == Grain::Hour {
+            return hour(0, false).token();
+        }
+        in_half(time, m.group(0, 1).as_deref() == Some("morning"))?.token()
     });
     r.add("hhmm", [re("([1-9]|1[0-2]|0\\d)([0-5]\\d)\\s*(?:(a)|(p))\\.?\\s?m?\\.?")], |m| {
         let time = hour_minute(m.group_int(0, 1)?, m.group_int(0, 2)?, true);
@@ -62,8 +74,8 @@ fn clocks(r: &mut Rules) {
         r,
         &[
             ("half(?: past)?", 30),
-            ("(?:a|one)? ?quarter (?:past|after|from)", 15),
-            ("(?:a|one)? ?quarter (?:to|till|before|of)", -15),
+            ("(?:for )?(?:(?:a|one) )?quarter (?:past|after|from)", 15),
+            ("(?:for )?(?:(?:a|one) )?quarter (?:to|till|before|of)", -15),
         ],
     );
     clock::named_hours(r, &[("(?:the )?(?:noon|mid[- ]?day)", 12), ("(?:the )?(?:mid[- ]?night|eod)", 0)]);
@@ -100,7 +112,7 @@ fn day_parts(r: &mut Rules) {
     clock::date_with_part(r, "of|in");
     clock::tod_with_part(
         r,
-        "early morning|morning|after ?noon(?:ish)?|evening|night|tonight|tonite",
+        "early morning|morning|after ?noon(?:ish)?|evening|night|lunch(?:time)?",
         "morning",
         "in(?: the)?|of(?: the)?|on|at|this",
     );
@@ -119,8 +131,8 @@ fn ranges(r: &mut Rules) {
     range::dates(r, FROM, &format!("{TO}|and|but before"), TO);
     range::clocks(r, FROM, &format!("{TO}|and|but before"), TO);
     range::days_then_month(r, "from(?: the)?", "(?:-|to|th?ru|through|until|till?)(?: the)?", "of");
-    range::month_then_days(r, "(?:-|to|th?ru|through|until|till?)(?: the)?");
-    range::after(r, "(?:sometimes? |anytime )?after|from|since|starting");
+    range::month_then_days(r, "from|between", "(?:-|to|th?ru|through|until|till?)(?: the)?");
+    range::after(r, "(?:sometimes? |anytime )?after|from|since");
     range::before(r, "(?:sometimes? |anytime )?before|(?:un)?till?|through|up to");
     range::by(r, "by");
     r.add("as soon as possible", [re("asap|as soon as possible")], |_| now().and_after().token());
@@ -128,13 +140,13 @@ fn ranges(r: &mut Rules) {
 
 fn combined(r: &mut Rules) {
     range::intersections(r, "of|from|for|'s|,|on|in");
-    day::absorbed(r, "on day", "on", time_where(|t| !t.latent && t.grain >= Grain::Day));
+    day::absorbed(r, "on day", "on", time_where(|t| !t.latent && (t.grain >= Grain::Day || t.grain == Grain::Hour && t.form == Form::Other)));
     day::absorbed(
         r,
         "in month",
         "in|during",
         time_where(|t| matches!(t.form, Form::Month(_)) || t.grain > Grain::Week && !t.latent),
     );
-    day::absorbed(r, "around time", "around|about", time());
+    day::absorbed(r, "around time", "around|about|approximately", time());
     let _ = (any_time, a_month, hour, through, up_to);
 }

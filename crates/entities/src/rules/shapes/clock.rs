@@ -23,7 +23,7 @@ pub fn at(r: &mut Rules, pattern: &'static str) {
 
 /// "3 o'clock": words behind an hour.
 pub fn oclock(r: &mut Rules, pattern: &'static str) {
-    r.add("hour o'clock", [time_where(is_hour), re(pattern)], |m| m.time(0)?.clone().clear().token());
+    r.add("hour o'clock", [time_of_day(), re(pattern)], |m| m.time(0)?.clone().clear().token());
 }
 
 /// Whether it is a full hour.
@@ -35,7 +35,7 @@ pub fn is_hour(time: &Time) -> bool {
 pub fn digital(r: &mut Rules, sign: &'static str, twelve: bool) {
     r.add("hh:mm", [re(format!("([01]?\\d|2[0-4]){sign}([0-5]\\d)"))], move |m| {
         let hour = m.group_int(0, 1)?;
-        hour_minute(hour, m.group_int(0, 2)?, twelve && hour != 0).token()
+        hour_minute(hour, m.group_int(0, 2)?, twelve && hour != 0 && hour != 12).token()
     });
 }
 

@@ -238,7 +238,7 @@ pub fn last_named_of(r: &mut Rules, last: &'static str, of: &'static str) {
 pub fn grain_of_date(r: &mut Rules, of: &'static str) {
     r.add("grain of time", [grain(), re(of), date()], |m| {
         let (grain, time) = (m.grain(0)?, m.time(2)?);
-        (grain > time.grain)
+        (grain > time.grain || grain == Grain::Day && time.grain == grain)
             .then(|| timed(Series::each(grain).nth_after(&time.series, 0, false), grain))?
             .token()
     });
@@ -350,7 +350,7 @@ pub fn numeric_month_first(r: &mut Rules, separator: &'static str, short_separat
 pub fn numeric_year_first(r: &mut Rules) {
     r.add(
         "yyyy-mm-dd",
-        [re("(\\d{4})\\s*[-/]\\s*(1[0-2]|0?[1-9])\\s*[-/]\\s*(3[01]|[12]\\d|0?[1-9])")],
+        [re("(\\d{4})\\s*-\\s*(1[0-2]|0?[1-9])\\s*-\\s*(3[01]|[12]\\d|0?[1-9])")],
         |m| year_month_day(m.group_int(0, 1)?, m.group_int(0, 2)?, m.group_int(0, 3)?)?.token(),
     );
 }
@@ -375,7 +375,7 @@ pub fn parts_of(r: &mut Rules, rows: &[(&'static str, Part)]) {
 /// A time that has a beginning, a middle and an end of their own.
 pub fn part_base() -> Item {
     time_where(|time| {
-        !time.latent
+        (!time.latent || time.form == Form::Year)
             && matches!(time.grain, Grain::Week | Grain::Month | Grain::Year)
             && time.direction.is_none()
     })

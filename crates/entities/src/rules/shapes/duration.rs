@@ -3,7 +3,7 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    duration, duration_where, grain, grain_where, lasting, lasting_fraction, natural, number_where, sum_of,
+    duration, duration_where, grain, grain_where, int_between, lasting, lasting_fraction, natural, number_where, sum_of,
 };
 use crate::token::Payload;
 
@@ -16,7 +16,7 @@ pub fn grains(r: &mut Rules, rows: [(&'static str, Grain); 8]) {
 
 /// "3 days", "1.5 hours".
 pub fn counted(r: &mut Rules) {
-    r.add("number of grains", [natural(), grain()], |m| lasting(m.int(0)?, m.grain(1)?));
+    r.add("number of grains", [int_between(1, 1 << 50), grain()], |m| lasting(m.int(0)?, m.grain(1)?));
     let fraction = number_where(|n| n.value > 0.0 && n.integer().is_none());
     r.add("fraction of grains", [fraction, grain_where(|grain| grain > Grain::Second)], |m| {
         lasting_fraction(m.number(0)?.value, m.grain(1)?)
@@ -48,7 +48,7 @@ pub fn and_half(r: &mut Rules, pattern: &'static str) {
 
 /// "5 and a half minutes": `pattern` stands between number and unit.
 pub fn half_between(r: &mut Rules, pattern: &'static str) {
-    r.add("number and a half grains", [natural(), re(pattern), grain()], |m| {
+    r.add("number and a half grains", [natural(), re(pattern), grain_where(|grain| grain <= Grain::Hour)], |m| {
         lasting_fraction(m.number(0)?.value + 0.5, m.grain(2)?)
     });
 }

@@ -33,7 +33,7 @@ pub fn dates(r: &mut Rules, from: &str, to: &str, dash: &str) {
 
 fn closed(from: &Time, to: &Time) -> Option<Payload> {
     let kind = |time: &Time| (is_time_of_day(time), time.grain >= Grain::Day);
-    (kind(from) == kind(to)).then(|| through(from, to))?.token()
+    (kind(from) == kind(to)).then(|| through(from, to).form(Form::Range))?.token()
 }
 
 /// "from 9 to 11", "3-5 pm", "9:30 - 11:00": times of day.
@@ -69,7 +69,7 @@ fn toward(from: &Time, to: &Time) -> Option<Time> {
 pub fn days_then_month(r: &mut Rules, from: &str, to: &str, of: &str) {
     fn make(low: i64, high: i64, month: &Time) -> Option<Payload> {
         let on = |day: i64| both(month, &day_of_month(day)?);
-        (low < high).then_some(through(&on(low)?, &on(high)?))?.token()
+        (low < high).then_some(through(&on(low)?, &on(high)?).form(Form::Range))?.token()
     }
     for (name, low, high) in [
         ("numbers", clear_int as fn(i64, i64) -> Item, clear_int as fn(i64, i64) -> Item),
@@ -95,7 +95,8 @@ pub fn days_then_month(r: &mut Rules, from: &str, to: &str, of: &str) {
 }
 
 /// "July 13-15": the month before the days.
-pub fn month_then_days(r: &mut Rules, to: &str) {
+pub fn month_then_days(r: &mut Rules, from: &str, to: &str) {
+    r.add("from range", [re(from), time_where(|time| time.form == Form::Range)], |m| m.time(1)?.clone().token());
     for (name, low, high) in [
         ("numbers", clear_int as fn(i64, i64) -> Item, clear_int as fn(i64, i64) -> Item),
         ("ordinals", ordinal_between, ordinal_between),
@@ -106,7 +107,7 @@ pub fn month_then_days(r: &mut Rules, to: &str) {
             let month = m.time(0)?;
             let on = |day: i64| both(month, &day_of_month(day)?);
             let (low, high) = (m.int(1)?, m.int(3)?);
-            (low < high).then_some(through(&on(low)?, &on(high)?))?.token()
+            (low < high).then_some(through(&on(low)?, &on(high)?).form(Form::Range))?.token()
         });
     }
 }
@@ -126,7 +127,9 @@ pub fn before(r: &mut Rules, pattern: &str) {
 }
 
 fn can_open(time: &Time) -> bool {
-    time.direction.is_none() && (!time.latent || is_time_of_day(time))
+    time.direction.is_none()
+        && (!time.latent || is_time_of_day(time) || time.form == Form::Year)
+        && !matches!(time.form, Form::Range | Form::ClockRange)
 }
 
 /// "by Monday": from now to it.
