@@ -1,6 +1,7 @@
 //! Rules that belong to no language.
 
 pub mod contact;
+pub mod holiday;
 
 use crate::grammar::{Rules, re};
 use crate::rules::Language;

@@ -1,6 +1,20 @@
-//! LANG
+//! German.
+
+mod date;
+mod duration;
+mod holiday;
+mod measure;
+mod number;
+mod time;
 
 use crate::grammar::Rules;
 
 /// Adds the rules of the language.
-pub fn add(_r: &mut Rules) {}
+pub fn add(r: &mut Rules) {
+    number::add(r);
+    duration::add(r);
+    measure::add(r);
+    date::add(r);
+    time::add(r);
+    holiday::add(r);
+}

@@ -2,9 +2,10 @@
 
 use crate::calendar::{Grain, Span, add, date_of, start_of, weekday_of};
 use crate::grammar::Rules;
+use crate::rules::common::holiday::{WORLD, islamic};
 use crate::rules::holidays::{
-    chinese_new_year, day, days, easter, hanukkah, hindu, islamic_month, jewish_autumn, jewish_spring, nth_weekday,
-    orthodox_easter, tu_bishvat, weekday_closest,
+    chinese_new_year, day, days, easter, hanukkah, islamic_month, jewish_autumn, jewish_spring, nth_weekday,
+    orthodox_easter, tu_bishvat,
 };
 use crate::rules::shapes::day::{MovableRow, fixed_holidays, movable_holidays, weekday_holidays};
 use crate::token::Dimension;
@@ -164,34 +165,6 @@ const MOVABLE: &[MovableRow] = &[
         let end = islamic_month(date_of(add(start, Grain::Day, 29)).0, 10).into_iter().find(|end| *end > start)?;
         Some(Span { start, grain: Grain::Day, end: Some(end) })
     }),
-    ("Diwali", "diwali|deepavali|lakshmi puja", |y| diwali(y, 0)),
-    ("Dhanteras", "dhanteras|dhanatrayodashi", |y| diwali(y, -2)),
-    ("Naraka Chaturdashi", "naraka? (?:nivaran )?chaturdashi|(?:kali|narak|roop) chaudas|choti diwali", |y| diwali(y, -1)),
-    ("Bhai Dooj", "bhai (?:dooj|dhooj|beej|phonta|tika)", |y| diwali(y, 2)),
-    ("Chhath", "chhath(?: (?:parv|puja))?|dala (?:chhath|puja)|surya shashthi", |y| diwali(y, 6)),
-    ("Karva Chauth", "karva chauth", |y| diwali(y, -11)),
-    ("Navaratri", "navaratri|durga puja", |y| days(diwali(y, -29)?.start, 10)),
-    ("Maha Saptami", "maha saptami", |y| diwali(y, -23)),
-    ("Vijayadashami", "vijayadashami|dasara|dussehra|dashain", |y| diwali(y, -20)),
-    ("Pargat Diwas", "pargat diwas|(?:maharishi )?valmiki jayanti", |y| diwali(y, -14)),
-    ("Ganesh Chaturthi", "ganesh chaturthi", |y| diwali(y, -55)),
-    ("Krishna Janmashtami", "(?:krishna )?janmashtami|gokulashtami", |y| diwali(y, -65)),
-    ("Raksha Bandhan", "raksha(?: )?bandhan|rakhi", |y| diwali(y, -73)),
-    ("Thiru Onam", "(?:thiru(?:v)? ?)?onam", |y| diwali(y, -75)),
-    ("Ratha-Yatra", "ratha(?:[- ])?yatra|rathajatra|chariot festival", |y| diwali(y, -116)),
-    ("Ugadi", "y?ugadi|samvatsaradi|chaitra suk(?:h)?ladi", |y| ugadi(y, 0)),
-    ("Rama Navami", "rama navami", |y| ugadi(y, 8)),
-    ("Mahavir Jayanti", "(?:mahavir|mahaveer) (?:jayanti|janma kalyanak)", |y| ugadi(y, 12)),
-    ("Vesak", "vesak|vaisakha|buddha (?:day|purnima)", |y| ugadi(y, 43)),
-    ("Holi", "(?:rangwali )?holi|dhuli?vandan|dhulheti|dhulandi|phagwah", |y| ugadi(y, -16)),
-    ("Holika Dahan", "(?:chhoti )?holi(?:ka)? dahan|chhoti holi|kamudu pyre", |y| ugadi(y, -17)),
-    ("Maha Shivaratri", "(?:maha )?shivaratri", |y| ugadi(y, -33)),
-    ("Dayananda Saraswati Jayanti", "(?:maharishi )?(?:dayananda )?saraswati jayanti", |y| ugadi(y, -36)),
-    ("Guru Ravidass Jayanti", "guru ravidass? (?:birthday|jayanti)", |y| ugadi(y, -46)),
-    ("Vasant Panchami", "(?:vasant|basant) panchami", |y| ugadi(y, -55)),
-    ("Thai Pongal", "(?:thai )?pongal|makara? sankranth?i", |y| pongal(y, 0)),
-    ("Boghi", "bh?oghi?(?: pandigai)?|bogi(?: pandigai)?", |y| pongal(y, -1)),
-    ("Mattu Pongal", "maa?ttu pongal", |y| pongal(y, 1)),
     ("Parsi New Year", "parsi new year|jamshedi navroz", |y| day(start_of(2018, 8, 17) + 365 * (y - 2018) * DAY_MS)),
     ("Earth Hour", "earth hour", |y| {
         let start = nth_weekday(y, 3, 6, -1) + 20 * 3_600_000 + 1_800_000;
@@ -199,28 +172,11 @@ const MOVABLE: &[MovableRow] = &[
     }),
 ];
 
-fn islamic(year: i64, month: i64, days_after: i64) -> Option<Span> {
-    day(islamic_month(year, month).first()? + days_after * DAY_MS)
-}
-
-fn diwali(year: i64, days_after: i64) -> Option<Span> {
-    day(hindu(year, 10, 14, days_after))
-}
-
-fn ugadi(year: i64, days_after: i64) -> Option<Span> {
-    day(hindu(year, 3, 14, days_after + 1))
-}
-
-fn pongal(year: i64, days_after: i64) -> Option<Span> {
-    let of_day = if matches!(year.rem_euclid(4), 0 | 3) { 15 } else { 14 };
-    day(start_of(year, 1, of_day) + days_after * DAY_MS)
-}
-
 /// Adds them.
 pub fn add_all(r: &mut Rules) {
     r.of(Dimension::Time);
     fixed_holidays(r, FIXED);
     weekday_holidays(r, BY_WEEKDAY);
     movable_holidays(r, MOVABLE);
-    let _ = weekday_closest;
+    movable_holidays(r, WORLD);
 }
