@@ -184,6 +184,12 @@ impl Match<'_> {
         self.text.slice(token.start as usize, token.end as usize)
     }
 
+    /// The text of an item as written.
+    pub fn original(&self, item: usize) -> String {
+        let token = self.token(item);
+        self.text.original(token.start as usize, token.end as usize)
+    }
+
     /// A group of an expression, when it took part.
     pub fn group(&self, item: usize, group: usize) -> Option<String> {
         match self.payload(item) {

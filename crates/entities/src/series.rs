@@ -109,11 +109,22 @@ enum Plan {
         index: i64,
     },
     /// A day computed from the year.
-    Yearly(fn(i64) -> Option<Span>),
+    Yearly(fn(i64) -> Option<Span>, Calendar),
     /// The n-th season from the current one.
     Season(i64),
     Zone(Series, i64),
     Part(Series, Part),
+    /// The day of this number in the month of each.
+    DayOf(Series, i64),
+}
+
+/// How years are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Calendar {
+    /// By the sun.
+    Gregorian,
+    /// By the moon, from the Hijra.
+    Islamic,
 }
 
 /// A part of each occurrence.
@@ -129,6 +140,22 @@ pub enum Part {
     Rest,
     /// All of it, as an interval of a finer grain.
     Whole,
+    /// The first five days.
+    FirstDays,
+    /// The first half of a month.
+    FirstHalf,
+    /// The second half of a month.
+    SecondHalf,
+    /// The first two months of a year.
+    FirstMonths,
+    /// The last two months of a year.
+    LastMonths,
+    /// Wednesday and Thursday.
+    Midweek,
+    /// Thursday to Sunday.
+    LongEnd,
+    /// Monday to Friday.
+    Weekdays,
 }
 
 fn sign(tag: &str, parts: impl Hash) -> u64 {
@@ -221,8 +248,8 @@ impl Series {
     }
 
     /// One a year, by a function of the year; `name` tells it from others.
-    pub fn yearly(name: &str, day: fn(i64) -> Option<Span>) -> Series {
-        Series::new(Plan::Yearly(day), sign("yearly", name))
+    pub fn yearly(name: &str, calendar: Calendar, day: fn(i64) -> Option<Span>) -> Series {
+        Series::new(Plan::Yearly(day, calendar), sign("yearly", name))
     }
 
     /// The n-th season from the current one.
@@ -234,6 +261,11 @@ impl Series {
     pub fn in_zone(&self, offset_minutes: i64) -> Series {
         let signature = sign("zone", (self.signature, offset_minutes));
         Series::new(Plan::Zone(self.clone(), offset_minutes), signature)
+    }
+
+    /// The day of this number in the month of each.
+    pub fn with_day(&self, day: i64) -> Series {
+        Series::new(Plan::DayOf(self.clone(), day), sign("day of", (self.signature, day)))
     }
 
     /// A part of each.
@@ -297,11 +329,19 @@ impl Series {
                 let (of, index) = (of.clone(), *index);
                 map(base, now, context, move |span| closest(&of, span, index, context))
             }
-            Plan::Yearly(day) => yearly(*day, now),
+            Plan::Yearly(day, calendar) => yearly(*day, *calendar, now),
             Plan::Season(index) => one(season(*index, context), now),
             Plan::Zone(of, offset) => {
                 let minutes = context.offset_minutes - offset;
                 map(of, now, context, move |span| Some(span.shifted(Grain::Minute, minutes)))
+            }
+            Plan::DayOf(of, day) => {
+                let day = *day;
+                map(of, now, context, move |span| {
+                    let month = span.round(Grain::Month);
+                    let start = calendar::add(month.start, Grain::Day, day - 1);
+                    (start < month.end()).then(|| Span::point(start, Grain::Day))
+                })
             }
             Plan::Part(of, part) => {
                 let part = *part;
@@ -553,12 +593,19 @@ fn closest(of: &Series, base: Span, index: i64, context: Context) -> Option<Span
     near.into_iter().nth(wanted - 1)
 }
 
-fn yearly(day: fn(i64) -> Option<Span>, now: Span) -> (Stream, Stream) {
-    let (year, _, _) = calendar::date_of(now.start);
+fn yearly(day: fn(i64) -> Option<Span>, years: Calendar, now: Span) -> (Stream, Stream) {
+    let (year, month, _) = calendar::date_of(now.start);
+    let year = match years {
+        Calendar::Gregorian => year,
+        // The Islamic year that ends soon after or has just ended.
+        Calendar::Islamic => {
+            1421 + ((year - 2000) * 12 + month - 5).div_euclid(12) * 33 / 32 + (year - 2000) / 400
+        }
+    };
     // An occurrence may begin in one year and last into the next.
     let over = move |span: &Span| !now.starts_before_end_of(span);
-    let past = (0..=100).filter_map(move |i| day(year - i)).filter(over);
-    let future = (-1..=100).filter_map(move |i| day(year + i)).filter(move |span| !over(span));
+    let past = (-2..=150).filter_map(move |i| day(year - i)).filter(over);
+    let future = (-2..=150).filter_map(move |i| day(year + i)).filter(move |span| !over(span));
     (Box::new(past), Box::new(future))
 }
 
@@ -602,6 +649,14 @@ impl Part {
                 Some(Span { start, grain: Grain::Day, end: Some(whole_end) })
             }
             (Part::Whole, _) => Some(Span { start: span.start, grain: Grain::Day, end: Some(whole_end) }),
+            (Part::FirstDays, _) => days(0, 5),
+            (Part::FirstHalf, _) => days(0, 14),
+            (Part::SecondHalf, _) => days(14, -1),
+            (Part::FirstMonths, _) => months(0, 2),
+            (Part::LastMonths, _) => months(10, 12),
+            (Part::Midweek, _) => days(2, 4),
+            (Part::LongEnd, _) => days(3, -1),
+            (Part::Weekdays, _) => days(0, 5),
             (Part::Beginning, Grain::Week) => days(0, 3),
             (Part::End, Grain::Week) => days(4, -1),
             (Part::Beginning, Grain::Month) => days(0, 10),

@@ -11,6 +11,7 @@ use crate::grammar::Rules;
 
 /// Adds the rules of the language.
 pub fn add(r: &mut Rules) {
+    crate::rules::common::contact::spoken_email(r, "at", "punkt");
     number::add(r);
     duration::add(r);
     measure::add(r);

@@ -13,6 +13,7 @@ use crate::grammar::Rules;
 
 /// Adds the rules of the language and of the region.
 pub fn add(r: &mut Rules, region: Option<&'static str>) {
+    crate::rules::common::contact::spoken_email(r, "at", "dot");
     number::add(r);
     duration::add(r);
     measure::add(r);

@@ -1,6 +1,6 @@
 //! Dates of movable holidays: the two Easters, the Jewish calendar, and holidays by the moon.
 
-use crate::calendar::{Grain, Span, add, date_of, start_of, weekday_of};
+use crate::calendar::{Grain, Span, add, start_of, weekday_of};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -66,15 +66,6 @@ pub fn weekday_on_or_before(year: i64, month: i64, of_day: i64, weekday: i64) ->
     date - (weekday_of(date) - weekday).rem_euclid(7) * DAY_MS
 }
 
-/// The weekday closest to a date.
-pub fn weekday_closest(year: i64, month: i64, of_day: i64, weekday: i64) -> i64 {
-    weekday_on_or_before(year, month, of_day, weekday).max(i64::MIN) + {
-        let date = start_of(year, month, of_day);
-        let back = (weekday_of(date) - weekday).rem_euclid(7);
-        if back > 3 { 7 * DAY_MS } else { 0 }
-    }
-}
-
 // ---------------------------------------------------------------- the Jewish calendar
 
 /// The evening before the 1st of Tishri of the Jewish year that begins in this Gregorian year,
@@ -129,7 +120,10 @@ fn tishri(jewish_year: i64) -> i64 {
 /// The moment of the new moon next to the n-th since January 2000, in milliseconds UTC, to some
 /// minutes. Source: Meeus, Astronomical Algorithms, chapter 49, largest terms.
 fn new_moon(index: i64) -> i64 {
-    let k = index as f64;
+    moon_phase(index as f64)
+}
+
+fn moon_phase(k: f64) -> i64 {
     let t = k / 1236.85;
     let mean = 2_451_550.097_66 + 29.530_588_861 * k + 0.000_154_37 * t * t;
     let sun = (2.5534 + 29.105_356_70 * k).to_radians();
@@ -176,29 +170,33 @@ pub fn hindu(year: i64, month: i64, of_day: i64, days_after: i64) -> i64 {
     date_at(moment - 12 * 3_600_000, 5.5) + days_after * DAY_MS
 }
 
-/// The first day of an Islamic month (1 to 12), every time it begins in a Gregorian year.
-///
-/// The day after the evening when the moon, new since at least some hours, is seen at Mecca.
-pub fn islamic_month(year: i64, month: i64) -> Vec<i64> {
-    // 1 Muharram 1421 followed the new moon of 4 April 2000, the third of that year.
-    let mut found = Vec::new();
-    let first = ((year - 2000) as f64 * 12.3685).floor() as i64 - 2;
-    for index in first..first + 17 {
-        if (index - 3).rem_euclid(12) + 1 != month {
-            continue;
-        }
-        // A moon that is new only after sunset is seen a day later.
-        let start = date_at(new_moon(index), 9.0) + DAY_MS;
-        if date_of(start).0 == year {
-            found.push(start);
-        }
+/// The date at so many hours east of Greenwich of the first full moon from a moment on.
+pub fn full_moon_date(from: i64, hours_east: f64) -> i64 {
+    let days = (from - start_of(2000, 1, 6)) as f64 / DAY_MS as f64;
+    let mut index = (days / 29.530_588_861).floor() - 1.5;
+    while moon_phase(index) < from {
+        index += 1.0;
     }
-    found
+    date_at(moon_phase(index), hours_east)
+}
+
+/// The first day of a month (1 to 12) of an Islamic year.
+///
+/// The day after the evening of the new moon at Mecca; a moon that is new only after sunset is
+/// seen a day later. 1 Muharram 1421 followed the new moon of 4 April 2000.
+pub fn islamic_month(islamic_year: i64, month: i64) -> i64 {
+    date_at(new_moon(3 + (islamic_year - 1421) * 12 + month - 1), 9.0) + DAY_MS
+}
+
+/// So many days after the first of an Islamic month.
+pub fn islamic(islamic_year: i64, month: i64, days_after: i64) -> Option<Span> {
+    day(islamic_month(islamic_year, month) + days_after * DAY_MS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::date_of;
 
     fn check(moment: i64, expected: (i64, i64, i64)) {
         assert_eq!(date_of(moment), expected);

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::grammar::Rules;
+use crate::grammar::{Rules, re};
 use crate::text::Text;
-use crate::token::{Contact, Dimension};
+use crate::token::{Contact, Dimension, Payload};
 
 const LABELS_MAX: usize = 12;
 const LOCAL_MAX: usize = 64;
@@ -52,6 +52,34 @@ fn email(text: &Text, start: usize) -> Option<(usize, Contact)> {
     }
     let end = host_end(text, at + 1)?;
     Some((end, contact(Dimension::Email, original(text, start, end), None)))
+}
+
+/// Addresses as spoken: "alice at example dot org", with the language's words for the signs.
+pub fn spoken_email(r: &mut Rules, at: &'static str, dot: &'static str) {
+    r.of(Dimension::Email);
+    let label = "[\\w-]{1,63}";
+    let dot_or_sign = format!("(?:\\.|\\s{dot}\\s)");
+    let local = format!("[\\w+.-]{{1,64}}(?:\\s{dot}\\s[\\w+-]{{1,64}}){{0,2}}");
+    let pattern = format!("({local})(?:\\s(?:{at})\\s|@)({label}(?:{dot_or_sign}{label}){{1,4}})");
+    r.add("spoken email", [re(pattern)], move |m| {
+        let written = m.original(0);
+        let is_at = |word: &str| at.split('|').any(|known| known == word);
+        if !written.to_lowercase().split(' ').any(|word| word == dot || is_at(word)) {
+            return None;
+        }
+        let mut value = String::new();
+        for word in written.split(' ') {
+            let folded = word.to_lowercase();
+            match folded.as_str() {
+                folded if folded == dot => value.push('.'),
+                folded if is_at(folded) => value.push('@'),
+                _ => value.push_str(word),
+            }
+        }
+        // A number as host is a time of day: "at 6.40".
+        let named = value.rsplit('@').next()?.chars().any(char::is_alphabetic);
+        named.then(|| Payload::Contact(contact(Dimension::Email, value, None)))
+    });
 }
 
 // The end of at least two labels joined by dots.

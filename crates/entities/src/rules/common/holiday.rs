@@ -1,7 +1,7 @@
 //! Holidays whose names are the same in several languages.
 
-use crate::calendar::{Span, date_of, start_of};
-use crate::rules::holidays::{day, days, hindu, islamic_month};
+use crate::calendar::{Span, start_of};
+use crate::rules::holidays::{day, days, full_moon_date, hindu};
 use crate::rules::shapes::day::MovableRow;
 
 const DAY_MS: i64 = 86_400_000;
@@ -10,7 +10,11 @@ const DAY_MS: i64 = 86_400_000;
 pub const WORLD: &[MovableRow] = &[
     ("Diwali", "diwali|deepavali|lakshmi puja", |y| diwali(y, 0)),
     ("Dhanteras", "dhanteras|dhanatrayodashi", |y| diwali(y, -2)),
-    ("Naraka Chaturdashi", "naraka? (?:nivaran )?chaturdashi|(?:kali|narak|roop) chaudas|choti diwali", |y| diwali(y, -1)),
+    (
+        "Naraka Chaturdashi",
+        "naraka? (?:nivaran )?chaturdashi|(?:kali|narak|roop) chaudas|choti diwali",
+        |y| diwali(y, -1),
+    ),
     ("Bhai Dooj", "bhai (?:dooj|dhooj|beej|phonta|tika)", |y| diwali(y, 2)),
     ("Chhath", "chhath(?: (?:parv|puja))?|dala (?:chhath|puja)|surya shashthi", |y| diwali(y, 6)),
     ("Karva Chauth", "karva chauth", |y| diwali(y, -11)),
@@ -26,28 +30,41 @@ pub const WORLD: &[MovableRow] = &[
     ("Ugadi", "y?ugadi|samvatsaradi|chaitra suk(?:h)?ladi", |y| ugadi(y, 0)),
     ("Rama Navami", "rama navami", |y| ugadi(y, 8)),
     ("Mahavir Jayanti", "(?:mahavir|mahaveer) (?:jayanti|janma kalyanak)", |y| ugadi(y, 12)),
-    ("Vesak", "vesak|vaisakha|buddha (?:day|purnima)", |y| ugadi(y, 43)),
+    ("Vesak", "vesak|vaisakha|buddha (?:day|purnima)", |y| vesak(y)),
+    ("Guru Gobind Singh Jayanti", "guru go[bv]ind singh (?:jayanti|birthday|geburtstag)", |y| {
+        GOBIND.iter().find(|(year, ..)| *year == y).and_then(|&(y, m, d)| day(start_of(y, m, d)))
+    }),
     ("Holi", "(?:rangwali )?holi|dhuli?vandan|dhulheti|dhulandi|phagwah", |y| ugadi(y, -16)),
     ("Holika Dahan", "(?:chhoti )?holi(?:ka)? dahan|chhoti holi|kamudu pyre", |y| ugadi(y, -17)),
     ("Maha Shivaratri", "(?:maha )?shivaratri", |y| ugadi(y, -33)),
     ("Dayananda Saraswati Jayanti", "(?:maharishi )?(?:dayananda )?saraswati jayanti", |y| ugadi(y, -36)),
-    ("Guru Ravidass Jayanti", "guru ravidass? (?:birthday|jayanti)", |y| ugadi(y, -46)),
+    ("Guru Ravidass Jayanti", "guru ravidass? (?:birthday|jayanti|geburtstag)", |y| ugadi(y, -46)),
     ("Vasant Panchami", "(?:vasant|basant) panchami", |y| ugadi(y, -55)),
-    ("Thai Pongal", "(?:thai )?pongal|makara? sankranth?i", |y| pongal(y, 0)),
+    ("Thai Pongal", "(?:thai )?pongal|makara? sankranth?i|maghi", |y| pongal(y, 0)),
     ("Boghi", "bh?oghi?(?: pandigai)?|bogi(?: pandigai)?", |y| pongal(y, -1)),
     ("Mattu Pongal", "maa?ttu pongal", |y| pongal(y, 1)),
     ("Govardhan Puja", "govardhan puja|annak[uo]o?t", |y| diwali(y, 1)),
     ("Maha Navami", "maha navami", |y| diwali(y, -21)),
 ];
 
-/// So many days after the first of an Islamic month.
-pub fn islamic(year: i64, month: i64, days_after: i64) -> Option<Span> {
-    let start = islamic_month(year, month).first().copied().or_else(|| {
-        // A date late in the month may fall into the year after its first.
-        let start = *islamic_month(year - 1, month).last()?;
-        (date_of(start + days_after * DAY_MS).0 == year).then_some(start)
-    })?;
-    day(start + days_after * DAY_MS)
+// Kept by the Nanakshahi calendar in some years and by the moon in others.
+const GOBIND: [(i64, i64, i64); 11] = [
+    (2010, 1, 5),
+    (2011, 1, 11),
+    (2012, 1, 5),
+    (2013, 1, 18),
+    (2014, 1, 7),
+    (2015, 1, 5),
+    (2016, 1, 16),
+    (2017, 1, 5),
+    (2019, 1, 13),
+    (2020, 1, 2),
+    (2021, 1, 20),
+];
+
+/// The full moon of May.
+pub fn vesak(year: i64) -> Option<Span> {
+    day(full_moon_date(start_of(year, 4, 29), -5.0))
 }
 
 /// So many days after Diwali.

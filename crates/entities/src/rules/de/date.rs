@@ -3,8 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, a_weekday, both, clear_int, cycle, date, day_of_month, duration, duration_where, exact_year, grain,
-    int_between, month_day, ordinal_between, several, through, time, time_where, up_to, weekend, year_month_day,
+    a_month, a_weekday, both, clear_int, cycle, date, day_of_month, duration, duration_where, exact_year,
+    month_day, ordinal_between, through, time_where, up_to, weekend, year_month_day,
 };
 use crate::rules::shapes::day;
 use crate::token::{Dimension, Form};
@@ -71,19 +71,23 @@ fn names(r: &mut Rules) {
         ],
     );
     r.add("weekend", [re("wochen ?enden?s?")], |_| weekend().form(Form::Weekday).token());
-    r.add("by the end of", [re("bis (?:zum )?ende? (?:des|der|dieser|dieses)? ?(tages|monats|jahres|woche)")], |m| {
-        let grain = match m.group(0, 1)?.as_str() {
-            "tages" => Grain::Day,
-            "monats" => Grain::Month,
-            "woche" => Grain::Week,
-            _ => Grain::Year,
-        };
-        let end = cycle(grain, 1);
-        if grain == Grain::Day {
-            return both(&end, &crate::rules::build::hour(0, false))?.and_before().token();
-        }
-        up_to(&cycle(grain, 0), &end).and_before().token()
-    });
+    r.add(
+        "by the end of",
+        [re("bis (?:zum )?ende? (?:des|der|dieser|dieses)? ?(tages|monats|jahres|woche)")],
+        |m| {
+            let grain = match m.group(0, 1)?.as_str() {
+                "tages" => Grain::Day,
+                "monats" => Grain::Month,
+                "woche" => Grain::Week,
+                _ => Grain::Year,
+            };
+            let end = cycle(grain, 1);
+            if grain == Grain::Day {
+                return crate::rules::build::hour(0, false).and_before().form(Form::Other).token();
+            }
+            up_to(&cycle(grain, 0), &end).and_before().token()
+        },
+    );
 }
 
 fn cycles(r: &mut Rules) {
@@ -99,7 +103,10 @@ fn cycles(r: &mut Rules) {
     );
     day::several_before(
         r,
-        &[("nächste[rmns]?|kommende[rmns]?|folgende[rmns]?", 1), ("letzte[rmns]?|vergangene[rmns]?|vorige[rmns]?", -1)],
+        &[
+            ("nächste[rmns]?|kommende[rmns]?|folgende[rmns]?", 1),
+            ("letzte[rmns]?|vergangene[rmns]?|vorige[rmns]?", -1),
+        ],
     );
     day::named_before(
         r,
@@ -117,15 +124,19 @@ fn cycles(r: &mut Rules) {
     });
     day::last_named_of(r, "letzte[rmns]?", OF);
     day::quarters(r, OF);
-    r.add("weekday of that week", [a_weekday(), re("(?:der |in der )?(letzten?|nächsten?|kommenden|dieser|diese) woche")], |m| {
-        let word = m.group(1, 1)?;
-        let index = match word.chars().next()? {
-            'l' => -1,
-            'd' => 0,
-            _ => 1,
-        };
-        both(m.time(0)?, &cycle(Grain::Week, index))?.token()
-    });
+    r.add(
+        "weekday of that week",
+        [a_weekday(), re("(?:der |in der )?(letzten?|nächsten?|kommenden|dieser|diese) woche")],
+        |m| {
+            let word = m.group(1, 1)?;
+            let index = match word.chars().next()? {
+                'l' => -1,
+                'd' => 0,
+                _ => 1,
+            };
+            both(m.time(0)?, &cycle(Grain::Week, index))?.token()
+        },
+    );
 }
 
 fn counted(r: &mut Rules) {
@@ -143,7 +154,6 @@ fn counted(r: &mut Rules) {
         m.time(0)?.nth_after(&base, 0, false).token()
     });
     day::lasting_since(r, "für", "ab|von|vom");
-    let _ = (grain, int_between, several, time);
 }
 
 fn dates(r: &mut Rules) {
@@ -158,8 +168,12 @@ fn dates(r: &mut Rules) {
     day::the_day(r, "am|der|den|dem|vom|zum");
     day::day_of_that_month(r, OF);
     day::years(r);
+    day::clear_years(r);
+    r.add("ordinal as day", [ordinal_between(1, 31)], |m| day_of_month(m.int(0)?)?.token());
     day::with_year(r, "im jahre?|in|von|,");
-    r.add("in year", [re("i[mn] jahre?|in"), clear_int(1000, 2100)], |m| exact_year(m.int(1)?).form(Form::Year).token());
+    r.add("in year", [re("i[mn] jahre?|in"), clear_int(1000, 2100)], |m| {
+        exact_year(m.int(1)?).form(Form::Year).token()
+    });
     r.add("ordinal month yy", [ordinal_between(1, 31), a_month(), re("'?(\\d\\d)")], |m| {
         let date = both(m.time(1)?, &day_of_month(m.int(0)?)?)?;
         both(&date, &crate::rules::build::year(m.group_int(2, 1)?))?.token()
@@ -181,7 +195,23 @@ fn dates(r: &mut Rules) {
         let (low, high) = (m.group_int(0, 1)?, m.group_int(0, 2)?);
         (low < high).then_some(through(&on(low)?, &on(high)?).form(Form::Range))?.token()
     });
-    day::absorbed(r, "on day", "am|an|den|der", time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()));
+    let date = "(3[01]|[12]\\d|0?[1-9])\\.(1[0-2]|0?[1-9])\\.?";
+    r.add(
+        "dd.mm. - dd.mm.yyyy",
+        [re(format!("(?:vom\\s*)?{date}\\s*(?:-|/|bis(?: zum)?|auf den)\\s*{date}(\\d{{4}}|\\d\\d)"))],
+        |m| {
+            let year = m.group_int(0, 5)?;
+            let from = year_month_day(year, m.group_int(0, 2)?, m.group_int(0, 1)?)?;
+            let to = year_month_day(year, m.group_int(0, 4)?, m.group_int(0, 3)?)?;
+            through(&from, &to).form(Form::Range).token()
+        },
+    );
+    day::absorbed(
+        r,
+        "on day",
+        "am|an|den|der",
+        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
+    );
     day::absorbed(r, "in month", "im|in", time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)));
     day::absorbed(r, "on weekend", "am|übers|über das", time_where(|t| t.form == Form::Weekday));
     day::absorbed_after(r, "weekday,", a_weekday(), ",");

@@ -2,7 +2,9 @@
 
 use crate::calendar::Grain::{Day, Hour, Minute, Month, Quarter, Second, Week, Year};
 use crate::grammar::Rules;
-use crate::rules::shapes::duration::{about, and_half, composed, counted, fixed, grains, half_between, worded};
+use crate::rules::shapes::duration::{
+    about, and_half, composed, counted, fixed, grains, half_between, worded,
+};
 use crate::token::Dimension;
 
 /// Adds them.
@@ -23,7 +25,10 @@ pub fn add(r: &mut Rules) {
     );
     r.of(Dimension::Duration);
     counted(r);
-    worded(r, &[("ein(?:e[rnms]?)?", 1.0), ("(?:eine[rns]? )?(?:1/2|halbe[rns]?)", 0.5), ("(?:ein )?paar", 2.0)]);
+    worded(
+        r,
+        &[("ein(?:e[rnms]?)?", 1.0), ("(?:eine[rns]? )?(?:1/2|halbe[rns]?)", 0.5), ("(?:ein )?paar", 2.0)],
+    );
     fixed(
         r,
         &[

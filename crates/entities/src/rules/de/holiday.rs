@@ -1,13 +1,13 @@
 //! German names of holidays.
 
-use crate::calendar::{Span, start_of, weekday_of};
+use crate::calendar::{Grain, Span, start_of, weekday_of};
 use crate::grammar::Rules;
-use crate::rules::common::holiday::{WORLD, islamic};
+use crate::rules::common::holiday::WORLD;
 use crate::rules::holidays::{
-    chinese_new_year, day, days, easter, hanukkah, islamic_month, jewish_autumn, jewish_spring, nth_weekday,
-    orthodox_easter, tu_bishvat,
+    chinese_new_year, day, days, easter, hanukkah, islamic, islamic_month, jewish_autumn, jewish_spring,
+    nth_weekday, orthodox_easter, tu_bishvat,
 };
-use crate::rules::shapes::day::{MovableRow, fixed_holidays, movable_holidays};
+use crate::rules::shapes::day::{MovableRow, fixed_holidays, islamic_holidays, movable_holidays};
 use crate::token::Dimension;
 
 const DAY_MS: i64 = 86_400_000;
@@ -37,7 +37,9 @@ const MOVABLE: &[MovableRow] = &[
     ("Ostermontag", "ostermontag", |y| easter(y, 1)),
     ("Karfreitag", "karfreitag|(?:hoher|stiller) freitag", |y| easter(y, -2)),
     ("Karsamstag", "kar(?:samstag|sonnabend)|stiller samstag", |y| easter(y, -1)),
-    ("Gründonnerstag", "gründonnerstag|(?:hoher|heiliger|weißer) donnerstag|palmdonnerstag", |y| easter(y, -3)),
+    ("Gründonnerstag", "gründonnerstag|(?:hoher|heiliger|weißer) donnerstag|palmdonnerstag", |y| {
+        easter(y, -3)
+    }),
     ("Palmsonntag", "palmsonntag", |y| easter(y, -7)),
     ("Aschermittwoch", "aschermittwoch|asche(?:r)?tag", |y| easter(y, -46)),
     ("Rosenmontag", "rosenmontag", |y| easter(y, -48)),
@@ -63,7 +65,9 @@ const MOVABLE: &[MovableRow] = &[
         let date = start_of(y, 4, 27);
         day(if weekday_of(date) == 7 { date - DAY_MS } else { date })
     }),
-    ("Chinesisches Neujahr", "chinesisches (?:neujahr(?:sfest)?|frühlingsfest)", |y| day(chinese_new_year(y))),
+    ("Chinesisches Neujahr", "chinesisches (?:neujahr(?:sfest)?|frühlingsfest)", |y| {
+        day(chinese_new_year(y))
+    }),
     ("Global Youth Service-Tag", "global youth service[- ]tag", |y| {
         days(nth_weekday(y, 4, 5, if y == 2013 { 4 } else { 2 }), 3)
     }),
@@ -73,7 +77,7 @@ const MOVABLE: &[MovableRow] = &[
         // Moved a week ahead when it would fall into the Easter weekend.
         let date = if y == 2013 || last == easter_eve { last - 7 * DAY_MS } else { last };
         let start = date + 20 * 3_600_000 + 1_800_000;
-        Some(Span { start, grain: crate::calendar::Grain::Minute, end: Some(start + 61 * 60_000) })
+        Some(Span { start, grain: Grain::Minute, end: Some(start + 61 * 60_000) })
     }),
     ("Rosch haSchana", "rosch ha-?schana|rosh hashana", |y| days(jewish_autumn(y, 0), 3)),
     ("Jom Kippur", "[jy]om kippur|versöhnungstag", |y| day(jewish_autumn(y, 9))),
@@ -108,26 +112,29 @@ const MOVABLE: &[MovableRow] = &[
         let date = jewish_spring(y, 112);
         day(if weekday_of(date) == 5 { date + DAY_MS } else { date })
     }),
-    ("Eid al-Fitr", "eid[- ](?:al|ul)[- ]fitr|zuckerfest", |y| islamic(y, 10, 0)),
-    ("Eid al-Adha", "(?:eid|id)[- ](?:al|ul)[- ]adha|opferfest|bakr[- ]id", |y| islamic(y, 12, 9)),
-    ("Islamisches Neujahr", "(?:islamisches|arabisches) neujahr|amun jadid", |y| islamic(y, 1, 0)),
-    ("Aschura", "aschura(?:-tag)?", |y| islamic(y, 1, 9)),
-    ("Maulid an-Nabī", "maulid an-nab[iī]", |y| islamic(y, 3, 11)),
-    ("Isra and Mi'raj", "isra and mi'?raj|aufstieg (?:des propheten|in den himmel)", |y| islamic(y, 7, 26)),
-    ("Lailat al-Qadr", "lailat al-qadr|(?:die )?nacht der (?:allmacht|bestimmung)", |y| islamic(y, 9, 26)),
-    ("Jumu'atul-Wida", "jumu'?atul[- ]wida|jamat[- ]ul[- ]vida", |y| {
-        let eid = islamic(y, 10, 0)?.start - DAY_MS;
-        day(eid - (weekday_of(eid) - 5).rem_euclid(7) * DAY_MS)
-    }),
-    ("Ramadan", "rama?dh?an|ramzan", |y| {
-        let start = islamic(y, 9, 0)?.start;
-        let end = islamic_month(y, 10).into_iter().find(|end| *end > start)?;
-        Some(Span { start, grain: crate::calendar::Grain::Day, end: Some(end) })
-    }),
     ("Parsi Neujahr", "parsi neujahr|jamshedi navroz", |y| {
         day(start_of(2018, 8, 17) + 365 * (y - 2018) * DAY_MS)
     }),
-    ("Vesak", "wesakfest|buddha[- ]tag", |y| crate::rules::common::holiday::ugadi(y, 43)),
+    ("Vesak", "wesakfest|buddha[- ]tag", crate::rules::common::holiday::vesak),
+];
+
+// By the Islamic year.
+const ISLAMIC: &[MovableRow] = &[
+    ("Eid al-Fitr", "eid[- ](?:al|ul)[- ]fitr|zuckerfest", |h| islamic(h, 10, 0)),
+    ("Eid al-Adha", "(?:eid|id)[- ](?:al|ul)[- ]adha|opferfest|bakr[- ]id", |h| islamic(h, 12, 9)),
+    ("Islamisches Neujahr", "(?:islamisches|arabisches) neujahr|amun jadid", |h| islamic(h, 1, 0)),
+    ("Aschura", "aschura(?:-tag)?", |h| islamic(h, 1, 9)),
+    ("Maulid an-Nabī", "maulid an-nab[iī]", |h| islamic(h, 3, 11)),
+    ("Isra and Mi'raj", "isra and mi'?raj|aufstieg (?:des propheten|in den himmel)", |h| islamic(h, 7, 26)),
+    ("Lailat al-Qadr", "lailat al-qadr|(?:die )?nacht der (?:allmacht|bestimmung)", |h| islamic(h, 9, 26)),
+    ("Jumu'atul-Wida", "jumu'?atul[- ]wida|jamat[- ]ul[- ]vida", |h| {
+        let eid = islamic_month(h, 10) - DAY_MS;
+        day(eid - (weekday_of(eid) - 5).rem_euclid(7) * DAY_MS)
+    }),
+    ("Ramadan", "rama?dh?an|ramzan", |h| {
+        let (start, end) = (islamic_month(h, 9), islamic_month(h, 10));
+        Some(Span { start, grain: Grain::Day, end: Some(end) })
+    }),
 ];
 
 /// Adds them.
@@ -136,4 +143,5 @@ pub fn add(r: &mut Rules) {
     fixed_holidays(r, FIXED);
     movable_holidays(r, MOVABLE);
     movable_holidays(r, WORLD);
+    islamic_holidays(r, ISLAMIC);
 }

@@ -65,7 +65,7 @@ pub fn add(r: &mut Rules) {
             _ => num(value),
         }
     });
-    r.add("keine", [re("kein(?:er|en|e|s)?")], |_| num(0.0));
+    r.add("keine", [re("kein(?:e[rnms]?|s)?|nichts")], |_| num(0.0));
     r.add("eine", [re("ein(?:e[rsnm]?)")], |_| num(1.0));
     vague_words(r, &[("(?:ein )?paar", 2.0), ("einige", 3.0)]);
     r.add("dutzend", [re("(?:ein )?dutzend")], |_| num(12.0));

@@ -3,7 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_part_of_day, both, clear_int, cycle, hour_minute, minutes_after, part_of_day, time, time_of_day, time_where,
+    a_part_of_day, both, clear_int, cycle, hour_minute, minutes_after, part_of_day, time, time_of_day,
+    time_where,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -20,10 +21,15 @@ pub fn add(r: &mut Rules) {
 
 fn clocks(r: &mut Rules) {
     clock::bare_hours(r);
-    clock::at(r, "um|gegen|so um|so gegen|zirka um|circa um|ca\\.? um|(?:so )?(?:ungefähr|circa|zirka|etwa) um|pünktlich um");
+    clock::at(
+        r,
+        "um|gegen|so um|so gegen|zirka um|circa um|ca\\.? um|(?:so )?(?:ungefähr|circa|zirka|etwa) um|pünktlich um",
+    );
     let clear = || time_where(|t| crate::rules::build::is_time_of_day(t));
     r.add("about time of day", [re(ABOUT), clear()], |m| m.time(1)?.clone().clear().token());
-    r.add("time of day about", [clear(), re("in etwa|ungefähr|circa|zirka|pünktlich")], |m| m.time(0)?.clone().clear().token());
+    r.add("time of day about", [clear(), re("in etwa|ungefähr|circa|zirka|pünktlich")], |m| {
+        m.time(0)?.clone().clear().token()
+    });
     clock::oclock(r, "uhr");
     r.add("hour uhr minutes", [time_where(clock::is_hour), re("uhr"), clear_int(1, 59)], |m| {
         minutes_after(m.int(2)?, m.time(0)?)?.token()
@@ -44,7 +50,10 @@ fn clocks(r: &mut Rules) {
         }
     });
     clock::past(r, &[("(?:minuten )?nach", 1), ("(?:minuten )?vor", -1)]);
-    clock::fraction_past(r, &[("viertel nach", 15), ("viertel vor", -15), ("halb", -30), ("dreiviertel", -15)]);
+    clock::fraction_past(
+        r,
+        &[("viertel nach", 15), ("viertel vor", -15), ("halb", -30), ("dreiviertel", -15)],
+    );
     clock::named_hours(r, &[("mitternachts?|um mitternacht", 0)]);
     clock::zones(r, crate::rules::shapes::zones::ZONES);
 }
@@ -67,10 +76,17 @@ fn day_parts(r: &mut Rules) {
         both(&cycle(Grain::Day, 0), &part_of_day(13, 17))?.form(Form::PartOfDay).token()
     });
     clock::date_with_part(r, "des|am|vom|von");
-    r.add("part of day on date", [a_part_of_day(), time_where(|t| !t.latent && t.grain == Grain::Day)], |m| {
-        both(m.time(0)?, m.time(1)?)?.token()
-    });
-    clock::tod_with_part(r, "morgens?|vormittags?|früh|nachmittags?|abends?|nachts?|mittags?", "morgen|vormittag|früh", "am|in der|zu");
+    r.add(
+        "part of day on date",
+        [a_part_of_day(), time_where(|t| !t.latent && t.grain == Grain::Day)],
+        |m| both(m.time(0)?, m.time(1)?)?.token(),
+    );
+    clock::tod_with_part(
+        r,
+        "morgens|vormittags?|früh|nachmittags?|abends?|nachts?|mittags?",
+        "morgen|vormittag|früh",
+        "am|in der|zu",
+    );
     r.add("hour, date", [time_of_day(), time_where(|t| !t.latent && t.grain == Grain::Day)], |m| {
         let time = m.time(0)?;
         if time.latent { None } else { both(time, m.time(1)?)?.token() }

@@ -1,13 +1,15 @@
 //! English names of holidays that all regions know.
 
-use crate::calendar::{Grain, Span, add, date_of, start_of, weekday_of};
+use crate::calendar::{Grain, Span, start_of, weekday_of};
 use crate::grammar::Rules;
-use crate::rules::common::holiday::{WORLD, islamic};
+use crate::rules::common::holiday::WORLD;
 use crate::rules::holidays::{
-    chinese_new_year, day, days, easter, hanukkah, islamic_month, jewish_autumn, jewish_spring, nth_weekday,
-    orthodox_easter, tu_bishvat,
+    chinese_new_year, day, days, easter, hanukkah, islamic, islamic_month, jewish_autumn, jewish_spring,
+    nth_weekday, orthodox_easter, tu_bishvat,
 };
-use crate::rules::shapes::day::{MovableRow, fixed_holidays, movable_holidays, weekday_holidays};
+use crate::rules::shapes::day::{
+    MovableRow, fixed_holidays, islamic_holidays, movable_holidays, weekday_holidays,
+};
 use crate::token::Dimension;
 
 const FIXED: &[(&str, &str, i64, i64)] = &[
@@ -40,7 +42,12 @@ const FIXED: &[(&str, &str, i64, i64)] = &[
     ("Christmas", "(?:xmas|christmas)(?: day)?", 12, 25),
     ("Christmas Eve", "(?:xmas|christmas)(?: day)?'?s? eve", 12, 24),
     ("Boxing Day", "boxing day|day of goodwill|wren day", 12, 26),
-    ("Assumption of Mary", "assumption of (?:the blessed virgin )?mary|dormition of the mother of god", 8, 15),
+    (
+        "Assumption of Mary",
+        "assumption of (?:the blessed virgin )?mary|dormition of the mother of god",
+        8,
+        15,
+    ),
     ("Groundhog Day", "groundhogs? day", 2, 2),
     ("Rabindra Jayanti", "rabindra(?:nath)? jayanti", 5, 9),
     ("Vaisakhi", "(?:v|b)ais?h?akhi|vasakhi|vaishakhi", 4, 14),
@@ -49,7 +56,13 @@ const FIXED: &[(&str, &str, i64, i64)] = &[
 
 // Name, pattern, n-th weekday (Monday 1) of a month.
 const BY_WEEKDAY: &[(&str, &str, i64, i64, i64)] = &[
-    ("Martin Luther King's Day", "(?:mlk|martin luther king,?)(?: jr\\.?,?)?'?s? day|civil rights day", 3, 1, 1),
+    (
+        "Martin Luther King's Day",
+        "(?:mlk|martin luther king,?)(?: jr\\.?,?)?'?s? day|civil rights day",
+        3,
+        1,
+        1,
+    ),
     ("World Leprosy Day", "world leprosy day", -1, 7, 1),
     ("World Sleep Day", "world sleep day", 3, 5, 3),
     ("Armed Forces Day", "armed forces day", 3, 6, 5),
@@ -81,11 +94,9 @@ const MOVABLE: &[MovableRow] = &[
     ("Orthodox Good Friday", "orthodox (?:good|great|holy) fri(?:day)?", |y| orthodox_easter(y, -2)),
     ("Orthodox Holy Saturday", "orthodox holy sat(?:urday)?", |y| orthodox_easter(y, -1)),
     ("Orthodox Palm Sunday", "orthodox (?:branch|palm) sunday", |y| orthodox_easter(y, -7)),
-    (
-        "Clean Monday",
-        "(?:orthodox )?(?:ash|clean|green|pure|shrove) monday|monday of lent",
-        |y| orthodox_easter(y, -48),
-    ),
+    ("Clean Monday", "(?:orthodox )?(?:ash|clean|green|pure|shrove) monday|monday of lent", |y| {
+        orthodox_easter(y, -48)
+    }),
     ("Great Lent", "great (?:fast|lent)", |y| days(orthodox_easter(y, -48)?.start, 40)),
     ("Thanksgiving Day", "thanks? ?giving(?: day)?", |y| day(nth_weekday(y, 11, 4, 4))),
     ("Black Friday", "black fri(?:day)?", |y| day(nth_weekday(y, 11, 4, 4) + DAY_MS)),
@@ -107,7 +118,9 @@ const MOVABLE: &[MovableRow] = &[
     ("Chinese New Year", "chinese (?:lunar )?new years?'?s?(?: day)?", |y| day(chinese_new_year(y))),
     ("Rosh Hashanah", "rosh ha-?shann?ah?|yom teruah", |y| days(jewish_autumn(y, 0), 3)),
     ("Yom Kippur", "yom kippur|day of atonement", |y| day(jewish_autumn(y, 9))),
-    ("Sukkot", "sukkot|succot|feast of (?:the ingathering|booths|tabernacles)", |y| days(jewish_autumn(y, 14), 9)),
+    ("Sukkot", "sukkot|succot|feast of (?:the ingathering|booths|tabernacles)", |y| {
+        days(jewish_autumn(y, 14), 9)
+    }),
     ("Shemini Atzeret", "shemini atzeret", |y| day(jewish_autumn(y, 21))),
     ("Simchat Torah", "simc?hat torah", |y| day(jewish_autumn(y, 22))),
     ("Hanukkah", "c?hann?uk?kah?", |y| days(hanukkah(y), 8)),
@@ -138,37 +151,40 @@ const MOVABLE: &[MovableRow] = &[
         let date = jewish_spring(y, 112);
         day(if weekday_of(date) == 5 { date + DAY_MS } else { date })
     }),
-    ("Eid al-Fitr", "eid[- ](?:al|ul)[- ]fitr", |y| islamic(y, 10, 0)),
-    (
-        "Eid al-Adha",
-        "(?:eid|id)[- ](?:al|ul)[- ]adha|(?:sacrifice feast|feast of the sacrifice)|bakr[- ]id",
-        |y| islamic(y, 12, 9),
-    ),
-    ("Islamic New Year", "(?:islamic|arabic|hijri) new year|amun jadid|muharram", |y| islamic(y, 1, 0)),
-    ("Mawlid", "mawlid|prophet'?s birthday", |y| islamic(y, 3, 11)),
-    (
-        "Isra and Mi'raj",
-        "isra and mi'?raj|(?:the )?prophet'?s'? ascension|(?:the )?night journey|ascension to heaven",
-        |y| islamic(y, 7, 26),
-    ),
-    (
-        "Laylat al-Qadr",
-        "laylat al[- ]qadr|night of (?:power|measures|destiny|value|decree)",
-        |y| islamic(y, 9, 26),
-    ),
-    ("Jumu'atul-Wida", "jumu'?atul[- ]wida|jamat[- ]ul[- ]vida", |y| {
-        let eid = islamic(y, 10, 0)?.start - DAY_MS;
-        day(eid - (weekday_of(eid) - 5).rem_euclid(7) * DAY_MS)
+    ("Parsi New Year", "parsi new year|jamshedi navroz", |y| {
+        day(start_of(2018, 8, 17) + 365 * (y - 2018) * DAY_MS)
     }),
-    ("Ramadan", "rama?dh?an|ramzan", |y| {
-        let start = islamic(y, 9, 0)?.start;
-        let end = islamic_month(date_of(add(start, Grain::Day, 29)).0, 10).into_iter().find(|end| *end > start)?;
-        Some(Span { start, grain: Grain::Day, end: Some(end) })
-    }),
-    ("Parsi New Year", "parsi new year|jamshedi navroz", |y| day(start_of(2018, 8, 17) + 365 * (y - 2018) * DAY_MS)),
     ("Earth Hour", "earth hour", |y| {
         let start = nth_weekday(y, 3, 6, -1) + 20 * 3_600_000 + 1_800_000;
         Some(Span { start, grain: Grain::Minute, end: Some(start + 3_600_000) })
+    }),
+];
+
+// By the Islamic year.
+const ISLAMIC: &[MovableRow] = &[
+    ("Eid al-Fitr", "eid[- ](?:al|ul)[- ]fitr", |h| islamic(h, 10, 0)),
+    (
+        "Eid al-Adha",
+        "(?:eid|id)[- ](?:al|ul)[- ]adha|(?:sacrifice feast|feast of the sacrifice)|bakr[- ]id",
+        |h| islamic(h, 12, 9),
+    ),
+    ("Islamic New Year", "(?:islamic|arabic|hijri) new year|amun jadid|muharram", |h| islamic(h, 1, 0)),
+    ("Mawlid", "mawlid|prophet'?s birthday", |h| islamic(h, 3, 11)),
+    (
+        "Isra and Mi'raj",
+        "isra and mi'?raj|(?:the )?prophet'?s'? ascension|(?:the )?night journey|ascension to heaven",
+        |h| islamic(h, 7, 26),
+    ),
+    ("Laylat al-Qadr", "laylat al[- ]qadr|night of (?:power|measures|destiny|value|decree)", |h| {
+        islamic(h, 9, 26)
+    }),
+    ("Jumu'atul-Wida", "jumu'?atul[- ]wida|jamat[- ]ul[- ]vida", |h| {
+        let eid = islamic_month(h, 10) - DAY_MS;
+        day(eid - (weekday_of(eid) - 5).rem_euclid(7) * DAY_MS)
+    }),
+    ("Ramadan", "rama?dh?an|ramzan", |h| {
+        let (start, end) = (islamic_month(h, 9), islamic_month(h, 10));
+        Some(Span { start, grain: Grain::Day, end: Some(end) })
     }),
 ];
 
@@ -179,4 +195,5 @@ pub fn add_all(r: &mut Rules) {
     weekday_holidays(r, BY_WEEKDAY);
     movable_holidays(r, MOVABLE);
     movable_holidays(r, WORLD);
+    islamic_holidays(r, ISLAMIC);
 }

@@ -33,21 +33,38 @@ pub fn add(r: &mut Rules, region: Option<&'static str>) {
         None | Some("US") => united_states(r),
         Some("AU") => movable_holidays(r, AUSTRALIA),
         Some("BZ") => {
-            fixed_holidays(r, &[("Garifuna Settlement Day", "garifuna settlement day", 11, 19), ("Labour Day", LABOUR, 5, 1)]);
+            fixed_holidays(
+                r,
+                &[
+                    ("Garifuna Settlement Day", "garifuna settlement day", 11, 19),
+                    ("Labour Day", LABOUR, 5, 1),
+                ],
+            );
         }
         Some("CA") => canada(r),
         Some("GB") => movable_holidays(r, BRITAIN),
         Some("IE") => movable_holidays(r, IRELAND),
         Some("IN") => india(r),
         Some("JM") => {
-            fixed_holidays(r, &[("Labour Day", LABOUR, 5, 23), ("Independence Day", "independence day", 8, 6)]);
-            movable_holidays(r, &[("Heroes' Day", "(?:national )?heroes'?'? day", |y| day(nth_weekday(y, 10, 1, 3)))]);
+            fixed_holidays(
+                r,
+                &[("Labour Day", LABOUR, 5, 23), ("Independence Day", "independence day", 8, 6)],
+            );
+            movable_holidays(
+                r,
+                &[("Heroes' Day", "(?:national )?heroes'?'? day", |y| day(nth_weekday(y, 10, 1, 3)))],
+            );
         }
         Some("NZ") => movable_holidays(r, NEW_ZEALAND),
         Some("PH") => {
             fixed_holidays(
                 r,
-                &[("Labour Day", LABOUR, 5, 1), ("Independence Day", "independence day", 6, 12), ("Bonifacio Day", "bonifacio day", 11, 30), ("Rizal Day", "rizal day", 12, 30)],
+                &[
+                    ("Labour Day", LABOUR, 5, 1),
+                    ("Independence Day", "independence day", 6, 12),
+                    ("Bonifacio Day", "bonifacio day", 11, 30),
+                    ("Rizal Day", "rizal day", 12, 30),
+                ],
             );
             movable_holidays(
                 r,
@@ -57,7 +74,12 @@ pub fn add(r: &mut Rules, region: Option<&'static str>) {
         Some("TT") => {
             fixed_holidays(
                 r,
-                &[("Labour Day", LABOUR, 6, 19), ("Indian Arrival Day", "indian arrival day", 5, 30), ("Emancipation Day", "emancipation day", 8, 1), ("Independence Day", "independence day", 8, 31)],
+                &[
+                    ("Labour Day", LABOUR, 6, 19),
+                    ("Indian Arrival Day", "indian arrival day", 5, 30),
+                    ("Emancipation Day", "emancipation day", 8, 1),
+                    ("Independence Day", "independence day", 8, 31),
+                ],
             );
         }
         Some("ZA") => south_africa(r),
@@ -82,14 +104,20 @@ const AUSTRALIA: &[MovableRow] = &[
     ("Australia Day", "australia day", |y| day(start_of(y, 1, 26))),
     ("Anzac Day", "anzac day", |y| day(start_of(y, 4, 25))),
     ("Royal Hobart Regatta", "royal hobart regatta", |y| days(nth_weekday(y, 2, 1, 2) - 2 * DAY_MS, 3)),
-    ("NAIDOC Week", "naidoc week", |y| days(nth_weekday(y, 7, 7, 1) + if y % 7 == 2 { 7 * DAY_MS } else { 0 }, 8).filter(|_| true).map(|span| naidoc(y, span))),
+    ("NAIDOC Week", "naidoc week", |y| {
+        days(nth_weekday(y, 7, 7, 1) + if y % 7 == 2 { 7 * DAY_MS } else { 0 }, 8)
+            .filter(|_| true)
+            .map(|span| naidoc(y, span))
+    }),
     ("Reconciliation Day", "reconciliation day", |y| {
         let date = start_of(y, 5, 27);
         day(date + (8 - weekday_of(date)) % 7 * DAY_MS)
     }),
-    ("Royal Queensland Show", "(?:royal (?:national|queensland) (?:agricultural )?show|ekka|rna show)", |y| {
-        days(ekka(y), 10)
-    }),
+    (
+        "Royal Queensland Show",
+        "(?:royal (?:national|queensland) (?:agricultural )?show|ekka|rna show)",
+        |y| days(ekka(y), 10),
+    ),
     (
         "Royal Queensland Show Day",
         "(?:royal (?:national|queensland) (?:agricultural )?show|ekka|rna show) day",
@@ -152,14 +180,20 @@ fn canada(r: &mut Rules) {
                 let back = (weekday_of(date) - 1).rem_euclid(7);
                 day(date - back * DAY_MS + if back > 3 { 7 * DAY_MS } else { 0 })
             }),
-            ("Victoria Day", "victoria day|sovereign'?s birthday", |y| day(weekday_on_or_before(y, 5, 24, 1))),
-            ("National Patriots' Day", "(?:national )?patriots'? day", |y| day(weekday_on_or_before(y, 5, 24, 1))),
+            ("Victoria Day", "victoria day|sovereign'?s birthday", |y| {
+                day(weekday_on_or_before(y, 5, 24, 1))
+            }),
+            ("National Patriots' Day", "(?:national )?patriots'? day", |y| {
+                day(weekday_on_or_before(y, 5, 24, 1))
+            }),
             (
                 "Civic Holiday",
                 "civic holiday|(?:natal|new brunswick|saskatchewan|terry fox|british columbia|heritage) day",
                 |y| day(nth_weekday(y, 8, 1, 1)),
             ),
-            ("Family Day", "(?:family|louis riel|(?:nova scotia )?heritage|islander) day", |y| day(nth_weekday(y, 2, 1, 3))),
+            ("Family Day", "(?:family|louis riel|(?:nova scotia )?heritage|islander) day", |y| {
+                day(nth_weekday(y, 2, 1, 3))
+            }),
             ("Administrative Professionals' Day", ADMIN, administrative),
         ],
     );
@@ -176,10 +210,10 @@ fn india(r: &mut Rules) {
             ("Shivaji Jayanti", "(?:chhatrapati )?shivaji(?: maharaj)? jayanti", 2, 19),
         ],
     );
-    movable_holidays(
+    shape::islamic_holidays(
         r,
-        &[("Hazarat Ali's Birthday", "hazarat ali'?s? birthday", |y| {
-            day(crate::rules::holidays::islamic_month(y, 7).first()? + 12 * DAY_MS)
+        &[("Hazarat Ali's Birthday", "hazarat ali'?s? birthday", |h| {
+            crate::rules::holidays::islamic(h, 7, 12)
         })],
     );
 }
@@ -190,7 +224,12 @@ fn south_africa(r: &mut Rules) {
         &[
             ("Labour Day", "(?:labou?r|workers'?) day", 5, 1),
             ("Heroes' Day", "(?:heroes'?|kruger) day", 10, 10),
-            ("Day of Reconciliation", "day of (?:reconciliation|the vow|the covenant)|dingane'?s day", 12, 16),
+            (
+                "Day of Reconciliation",
+                "day of (?:reconciliation|the vow|the covenant)|dingane'?s day",
+                12,
+                16,
+            ),
             ("Freedom Day", "freedom day", 4, 27),
             ("Youth Day", "youth day", 6, 16),
         ],
@@ -234,11 +273,9 @@ const UNITED_STATES: &[MovableRow] = &[
     ("Cyber Monday", "cyber monday", |y| day(nth_weekday(y, 11, 4, 4) + 4 * DAY_MS)),
     ("Memorial Day", "(?:memorial|decoration) day", |y| day(nth_weekday(y, 5, 1, -1))),
     ("Labor Day", LABOUR, |y| day(nth_weekday(y, 9, 1, 1))),
-    (
-        "President's Day",
-        "president'?s?'? day|washington'?s?'? birthday|daisy gatson bates'?s? day",
-        |y| day(nth_weekday(y, 2, 1, 3)),
-    ),
+    ("President's Day", "president'?s?'? day|washington'?s?'? birthday|daisy gatson bates'?s? day", |y| {
+        day(nth_weekday(y, 2, 1, 3))
+    }),
     ("Columbus Day", "(?:columbus|indigenous peoples?'?) day", |y| day(nth_weekday(y, 10, 1, 2))),
     ("Military Spouse Day", "military spouse day", |y| day(nth_weekday(y, 5, 7, 2) - 2 * DAY_MS)),
     ("Administrative Professionals' Day", ADMIN, administrative),
@@ -260,11 +297,9 @@ const UNITED_STATES: &[MovableRow] = &[
     }),
     ("Daylight Saving Start Day", "daylight savings? start(?: day)?", |y| day(nth_weekday(y, 3, 7, 2))),
     ("Daylight Saving End Day", "daylight savings? end(?: day)?", |y| day(nth_weekday(y, 11, 7, 1))),
-    (
-        "Super Tuesday",
-        "(?:super(?: duper)?|(?:mega )?giga|tsunami) tue(?:sday|s\\.?|\\.)?",
-        |y| SUPER_TUESDAYS.iter().find(|(year, ..)| *year == y).and_then(|&(y, m, d)| day(start_of(y, m, d))),
-    ),
+    ("Super Tuesday", "(?:super(?: duper)?|(?:mega )?giga|tsunami) tue(?:sday|s\\.?|\\.)?", |y| {
+        SUPER_TUESDAYS.iter().find(|(year, ..)| *year == y).and_then(|&(y, m, d)| day(start_of(y, m, d)))
+    }),
     ("Mini-Tuesday", "mini[- ]tuesday", |y| if y == 2004 { day(start_of(2004, 2, 3)) } else { None }),
 ];
 
@@ -298,7 +333,9 @@ fn long_weekend(r: &mut Rules, name: &'static str, pattern: &'static str, monday
         |y| weekend_before(nth_weekday(y, 9, 1, 1))
     };
     r.add(format!("holiday {name}"), [re(format!("{pattern} (?:week(?:\\s|-)?end|wkend)s?"))], move |_| {
-        timed(Series::yearly(name, row), crate::calendar::Grain::Hour).holiday(name).token()
+        timed(Series::yearly(name, crate::series::Calendar::Gregorian, row), crate::calendar::Grain::Hour)
+            .holiday(name)
+            .token()
     });
 }
 

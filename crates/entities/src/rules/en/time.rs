@@ -38,18 +38,26 @@ fn clocks(r: &mut Rules) {
         let time = m.time(0)?;
         if time.latent { both(time, m.time(1)?)?.token() } else { None }
     });
-    r.add("hour, part of today", [time_of_day(), time_where(|t| !t.latent && t.form == Form::PartOfDay)], |m| {
-        let time = m.time(0)?;
-        if time.latent { both(time, m.time(1)?)?.token() } else { None }
-    });
+    r.add(
+        "hour, part of today",
+        [time_of_day(), time_where(|t| !t.latent && t.form == Form::PartOfDay)],
+        |m| {
+            let time = m.time(0)?;
+            if time.latent { both(time, m.time(1)?)?.token() } else { None }
+        },
+    );
     let twelve = || time_where(|t| t.is_twelve());
-    r.add("part of today at hour", [re("(?:tonight|this (morning|after ?noon|evening|night))"), re("at|@"), twelve()], |m| {
-        let time = m.time(2)?;
-        if time.hour() == Some(12) && time.grain == Grain::Hour {
-            return hour(0, false).token();
-        }
-        in_half(time, m.group(0, 1).as_deref() == Some("morning"))?.token()
-    });
+    r.add(
+        "part of today at hour",
+        [re("(?:tonight|this (morning|after ?noon|evening|night))"), re("at|@"), twelve()],
+        |m| {
+            let time = m.time(2)?;
+            if time.hour() == Some(12) && time.grain == Grain::Hour {
+                return hour(0, false).token();
+            }
+            in_half(time, m.group(0, 1).as_deref() == Some("morning"))?.token()
+        },
+    );
     r.add("hhmm", [re("([1-9]|1[0-2]|0\\d)([0-5]\\d)\\s*(?:(a)|(p))\\.?\\s?m?\\.?")], |m| {
         let time = hour_minute(m.group_int(0, 1)?, m.group_int(0, 2)?, true);
         in_half(&time, m.has(0, 3))?.token()
@@ -140,7 +148,14 @@ fn ranges(r: &mut Rules) {
 
 fn combined(r: &mut Rules) {
     range::intersections(r, "of|from|for|'s|,|on|in");
-    day::absorbed(r, "on day", "on", time_where(|t| !t.latent && (t.grain >= Grain::Day || t.grain == Grain::Hour && t.form == Form::Other)));
+    day::absorbed(
+        r,
+        "on day",
+        "on",
+        time_where(|t| {
+            !t.latent && (t.grain >= Grain::Day || t.grain == Grain::Hour && t.form == Form::Other)
+        }),
+    );
     day::absorbed(
         r,
         "in month",

@@ -8,7 +8,7 @@ use crate::rules::build::{
     ordinal_between, several, time, time_where, timed, weekday, year, year_month, year_month_day,
 };
 use crate::rules::build::{both, up_to};
-use crate::series::{Part, Series};
+use crate::series::{Calendar, Part, Series};
 use crate::token::{Duration, Form, Payload, Time};
 
 /// A season: pattern, month and day of the first day, of the last day.
@@ -60,9 +60,18 @@ pub fn fixed_holidays(r: &mut Rules, rows: &[(&'static str, &'static str, i64, i
 
 /// Holidays computed from the year.
 pub fn movable_holidays(r: &mut Rules, rows: &[MovableRow]) {
+    computed_holidays(r, Calendar::Gregorian, rows);
+}
+
+/// Holidays computed from the year of the Islamic calendar.
+pub fn islamic_holidays(r: &mut Rules, rows: &[MovableRow]) {
+    computed_holidays(r, Calendar::Islamic, rows);
+}
+
+fn computed_holidays(r: &mut Rules, calendar: Calendar, rows: &[MovableRow]) {
     for &(name, pattern, day) in rows {
         r.add(format!("holiday {name}"), [re(pattern)], move |_| {
-            timed(Series::yearly(name, day), Grain::Day).holiday(name).token()
+            timed(Series::yearly(name, calendar, day), Grain::Day).holiday(name).token()
         });
     }
 }
@@ -209,7 +218,9 @@ pub fn named() -> Item {
 /// "the first Monday of March": `of` links both.
 pub fn nth_named_of(r: &mut Rules, of: &'static str) {
     let items = || [ordinal_between(1, 60), a_weekday(), re(of), date()];
-    r.add("nth weekday of time", items(), |m| m.time(1)?.nth_after(m.time(3)?, m.int(0)? - 1, false).form(Form::Counted).token());
+    r.add("nth weekday of time", items(), |m| {
+        m.time(1)?.nth_after(m.time(3)?, m.int(0)? - 1, false).form(Form::Counted).token()
+    });
     r.add("nth grain of time", [ordinal_between(1, 400), grain(), re(of), date()], |m| {
         nth_grain(m.grain(1)?, m.time(3)?, m.int(0)? - 1).form(Form::Counted).token()
     });
@@ -277,6 +288,11 @@ pub fn month_then_day(r: &mut Rules, the: &'static str) {
     r.add("month, number", [a_month(), clear_int(1, 31)], |m| dated(m.time(0)?, m.int(1)?));
 }
 
+/// Years that stand by themselves.
+pub fn clear_years(r: &mut Rules) {
+    r.add("clear year", [clear_int(1000, 2100)], |m| year(m.int(0)?).form(Form::Year).token());
+}
+
 /// A day in a month token.
 pub fn dated(month: &Time, day: i64) -> Option<Payload> {
     both(month, &day_of_month(day)?)?.token()
@@ -288,9 +304,7 @@ pub fn day_of_that_month(r: &mut Rules, of: &'static str) {
     r.add("ordinal of that month", [ordinal_between(1, 31), re(of), that_month()], |m| {
         dated(m.time(2)?, m.int(0)?)
     });
-    r.add("number of that month", [clear_int(1, 31), re(of), that_month()], |m| {
-        dated(m.time(2)?, m.int(0)?)
-    });
+    r.add("number of that month", [clear_int(1, 31), re(of), that_month()], |m| dated(m.time(2)?, m.int(0)?));
 }
 
 /// Bare years: four digits by themselves, latent unless likely.
@@ -315,9 +329,7 @@ pub fn with_year(r: &mut Rules, link: &'static str) {
                 && time.direction.is_none()
         })
     };
-    let a_year = || {
-        time_where(|time| time.form == Form::Year && time.grain == Grain::Year)
-    };
+    let a_year = || time_where(|time| time.form == Form::Year && time.grain == Grain::Year);
     r.add("date, year", [dated(), a_year()], |m| both(m.time(0)?, m.time(1)?)?.token());
     r.add("date of year", [dated(), re(link), a_year()], |m| both(m.time(0)?, m.time(2)?)?.token());
 }
@@ -348,11 +360,9 @@ pub fn numeric_month_first(r: &mut Rules, separator: &'static str, short_separat
 
 /// "2015-03-03".
 pub fn numeric_year_first(r: &mut Rules) {
-    r.add(
-        "yyyy-mm-dd",
-        [re("(\\d{4})\\s*-\\s*(1[0-2]|0?[1-9])\\s*-\\s*(3[01]|[12]\\d|0?[1-9])")],
-        |m| year_month_day(m.group_int(0, 1)?, m.group_int(0, 2)?, m.group_int(0, 3)?)?.token(),
-    );
+    r.add("yyyy-mm-dd", [re("(\\d{4})\\s*-\\s*(1[0-2]|0?[1-9])\\s*-\\s*(3[01]|[12]\\d|0?[1-9])")], |m| {
+        year_month_day(m.group_int(0, 1)?, m.group_int(0, 2)?, m.group_int(0, 3)?)?.token()
+    });
 }
 
 /// "2/2013".

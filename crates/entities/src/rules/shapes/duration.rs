@@ -3,7 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    duration, duration_where, grain, grain_where, int_between, lasting, lasting_fraction, natural, number_where, sum_of,
+    duration, duration_where, grain, grain_where, int_between, lasting, lasting_fraction, natural,
+    number_where, sum_of,
 };
 use crate::token::Payload;
 
@@ -48,9 +49,11 @@ pub fn and_half(r: &mut Rules, pattern: &'static str) {
 
 /// "5 and a half minutes": `pattern` stands between number and unit.
 pub fn half_between(r: &mut Rules, pattern: &'static str) {
-    r.add("number and a half grains", [natural(), re(pattern), grain_where(|grain| grain <= Grain::Hour)], |m| {
-        lasting_fraction(m.number(0)?.value + 0.5, m.grain(2)?)
-    });
+    r.add(
+        "number and a half grains",
+        [natural(), re(pattern), grain_where(|grain| grain <= Grain::Hour)],
+        |m| lasting_fraction(m.number(0)?.value + 0.5, m.grain(2)?),
+    );
 }
 
 /// "about 2 hours".

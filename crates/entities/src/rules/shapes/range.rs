@@ -3,8 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Item, Rules, re};
 use crate::rules::build::{
-    a_month, both, clear_int, day_of_month, in_half, is_time_of_day, now, ordinal_between, through, time, time_of_day,
-    time_where, up_to,
+    a_month, both, clear_int, day_of_month, in_half, is_time_of_day, now, ordinal_between, through, time,
+    time_of_day, time_where, up_to,
 };
 use crate::token::{Form, Payload, Time};
 
@@ -96,7 +96,9 @@ pub fn days_then_month(r: &mut Rules, from: &str, to: &str, of: &str) {
 
 /// "July 13-15": the month before the days.
 pub fn month_then_days(r: &mut Rules, from: &str, to: &str) {
-    r.add("from range", [re(from), time_where(|time| time.form == Form::Range)], |m| m.time(1)?.clone().token());
+    r.add("from range", [re(from), time_where(|time| time.form == Form::Range)], |m| {
+        m.time(1)?.clone().token()
+    });
     for (name, low, high) in [
         ("numbers", clear_int as fn(i64, i64) -> Item, clear_int as fn(i64, i64) -> Item),
         ("ordinals", ordinal_between, ordinal_between),
