@@ -1,6 +1,14 @@
-//! LANG
+//! Portuguese.
+
+mod measure;
+mod number;
+mod time;
 
 use crate::grammar::Rules;
 
 /// Adds the rules of the language.
-pub fn add(_r: &mut Rules) {}
+pub fn add(r: &mut Rules) {
+    number::add(r);
+    measure::add(r);
+    time::add(r);
+}

@@ -97,6 +97,42 @@ fn between(from: Option<f64>, to: Option<f64>, like: &Measure) -> Option<Payload
     Some(Payload::Measure(Measure { value: None, from, to, ..like.clone() }))
 }
 
+/// Degrees, with the words for the two scales and for "below zero".
+pub fn temperatures(
+    r: &mut Rules,
+    degrees: &'static str,
+    celsius: &'static str,
+    fahrenheit: &'static str,
+    below_zero: &'static str,
+) {
+    let bare = |unit: &'static str| {
+        move |m: &Match| point(Dimension::Temperature, m.number(0)?.value, unit)
+    };
+    r.of(Dimension::Temperature);
+    r.add("degrees", [number(), re(degrees)], bare("degree"));
+    r.add("below zero", [number_where(|n| n.value > 0.0), re(format!("(?:{degrees})?\\s*(?:{below_zero})"))], |m| {
+        point(Dimension::Temperature, -m.number(0)?.value, "degree")
+    });
+    let without_scale = || measure_where(Dimension::Temperature, |measure| measure.unit == Some("degree"));
+    for (pattern, unit) in [(celsius, "celsius"), (fahrenheit, "fahrenheit")] {
+        r.add(format!("degrees {unit}"), [without_scale(), re(pattern)], move |m| {
+            Some(Payload::Measure(Measure { unit: Some(unit), ..m.measure(0)?.clone() }))
+        });
+        r.add(format!("number {unit}"), [number(), re(pattern)], bare(unit));
+    }
+}
+
+/// "500 grams of strawberries": `of` stands between quantity and product.
+pub fn of_product(r: &mut Rules, of: &'static str) {
+    let bare = || {
+        measure_where(Dimension::Quantity, |m| m.product.is_none() && m.unit.is_some_and(|u| u != "unnamed"))
+    };
+    r.add("quantity of product", [bare(), re(format!("{of}([a-zà-ÿ]+)"))], |m| {
+        let product = Some(std::rc::Rc::from(m.group(1, 1)?));
+        Some(Payload::Measure(Measure { product, ..m.measure(0)?.clone() }))
+    });
+}
+
 /// A currency by itself: a row a word.
 pub fn currencies(r: &mut Rules, rows: &[(&'static str, &'static str)]) {
     for &(pattern, unit) in rows {
