@@ -34,6 +34,13 @@ pub struct Token {
     pub score: f64,
 }
 
+impl Token {
+    /// Whether it is a time said in a zone.
+    pub(crate) fn is_zoned(&self) -> bool {
+        matches!(&self.payload, Payload::Time(time) if time.zoned)
+    }
+}
+
 /// The tokens a rule has matched so far.
 #[derive(Clone, Copy)]
 pub struct Children {

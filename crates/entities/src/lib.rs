@@ -71,12 +71,7 @@ pub fn parse_counting(text: &str, options: &Options) -> (Vec<Found>, usize) {
     let (enabled, wanted) = masks(&options.dimensions);
     let chart = chart::saturate(grammar, &folded, enabled);
     let now = options.zone.wall_clock(options.reference_ms);
-    let context = Context {
-        reference: Span::point(now, Grain::Second),
-        earliest: Span::point(calendar::add(now, Grain::Year, -2000), Grain::Second),
-        latest: Span::point(calendar::add(now, Grain::Year, 2000), Grain::Second),
-        offset_minutes: options.zone.offset_at_instant(options.reference_ms) / 60,
-    };
+    let context = context_of(options, now, chart.tokens.iter().any(chart::Token::is_zoned));
     let kept = rank::select(&chart.tokens, wanted, |token| {
         resolve::resolve(&token.payload, context, options.latent, &options.zone)
     });
@@ -104,6 +99,21 @@ pub fn parse_counting(text: &str, options: &Options) -> (Vec<Found>, usize) {
             == (other.start_chars, other.end_chars, &*other_value, other.latent)
     });
     (found.into_iter().map(|(_, found)| found).collect(), chart.work)
+}
+
+// What times are evaluated against; the zone's changes are looked up only where a text names a zone.
+fn context_of(options: &Options, now: i64, zoned: bool) -> Context {
+    let offset = options.zone.offset_at_instant(options.reference_ms) / 60;
+    Context {
+        reference: Span::point(now, Grain::Second),
+        earliest: Span::point(calendar::add(now, Grain::Year, -2000), Grain::Second),
+        latest: Span::point(calendar::add(now, Grain::Year, 2000), Grain::Second),
+        offsets: if zoned {
+            options.zone.offsets_around(options.reference_ms)
+        } else {
+            series::Offsets([(i64::MIN, offset); 8])
+        },
+    }
 }
 
 // The dimensions whose rules must run, and those that are shown.

@@ -26,8 +26,20 @@ pub struct Context {
     pub earliest: Span,
     /// Occurrences after this are not looked for.
     pub latest: Span,
-    /// Offset of the request's zone at the reference, in minutes.
-    pub offset_minutes: i64,
+    /// Offsets of the request's zone in minutes, each from a moment on; see `Context::offset_at`.
+    pub offsets: Offsets,
+}
+
+/// Changes of a zone's offset: the moment in universal time, and the offset in minutes from then on.
+#[derive(Clone, Copy)]
+pub struct Offsets(pub [(i64, i64); 8]);
+
+impl Context {
+    /// Offset of the request's zone in minutes at a moment of universal time.
+    pub fn offset_at(&self, moment: i64) -> i64 {
+        let last = self.offsets.0.iter().rev().find(|(from, _)| *from <= moment);
+        last.unwrap_or(&self.offsets.0[0]).1
+    }
 }
 
 /// Half of the day.
@@ -315,7 +327,16 @@ impl Series {
             }
             Plan::NthAfter { of, base, index, not_immediate } => {
                 let (of, index, not_immediate) = (of.clone(), *index, *not_immediate);
-                map(base, now, context, move |span| nth(&of, index, not_immediate, span, context))
+                map(base, now, context, move |span| {
+                    if index < 0 || !not_immediate {
+                        return nth(&of, index, false, span, context);
+                    }
+                    // What began before the base, or is the base, does not come after it.
+                    let is_base = |first: &Span| first.start == span.start && first.grain == span.grain;
+                    let mut future = of.run(span, context).1.peekable();
+                    future.next_if(|first| first.start < span.start || is_base(first));
+                    future.nth(usize::try_from(index).ok()?.min(2_000))
+                })
             }
             Plan::LastOf { of, base, index } => {
                 let (of, index) = (of.clone(), *index);
@@ -332,8 +353,11 @@ impl Series {
             Plan::Yearly(day, calendar) => yearly(*day, *calendar, now),
             Plan::Season(index) => one(season(*index, context), now),
             Plan::Zone(of, offset) => {
-                let minutes = context.offset_minutes - offset;
-                map(of, now, context, move |span| Some(span.shifted(Grain::Minute, minutes)))
+                let offset = *offset;
+                map(of, now, context, move |span| {
+                    let minutes = context.offset_at(span.start - offset * 60_000) - offset;
+                    Some(span.shifted(Grain::Minute, minutes))
+                })
             }
             Plan::DayOf(of, day) => {
                 let day = *day;

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value as Json;
 
-use crate::calendar::{self, Grain, Span};
-use crate::series::Context;
 use crate::token::{Dimension, Payload};
 use crate::{Locale, Options, chart, resolve, text, wire};
 
@@ -40,12 +38,7 @@ pub fn train(locale: Locale, cases: &[Case]) -> String {
                 .fold(0, |mask, dimension| mask | 1u32 << dimension as u32);
         let chart = chart::saturate(&grammar, &folded, enabled);
         let now = case.options.zone.wall_clock(case.options.reference_ms);
-        let context = Context {
-            reference: Span::point(now, Grain::Second),
-            earliest: Span::point(calendar::add(now, Grain::Year, -2000), Grain::Second),
-            latest: Span::point(calendar::add(now, Grain::Year, 2000), Grain::Second),
-            offset_minutes: case.options.zone.offset_at_instant(case.options.reference_ms) / 60,
-        };
+        let context = crate::context_of(&case.options, now, true);
         let is_right = |payload: &Payload| {
             let Some((value, _)) = resolve::resolve(payload, context, true, &case.options.zone) else {
                 return false;

@@ -5,6 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::calendar;
+use crate::series::Offsets;
 
 /// A time zone.
 #[derive(Clone, Debug)]
@@ -36,6 +37,22 @@ impl Zone {
             Ok(instant) => i64::from(self.0.to_offset(instant).seconds()),
             Err(_) => 0,
         }
+    }
+
+    /// The offsets in minutes around an instant, each with the moment of universal time it begins.
+    pub(crate) fn offsets_around(&self, instant_ms: i64) -> Offsets {
+        let mut offsets = [(i64::MIN, self.offset_at_instant(instant_ms) / 60); 8];
+        let Ok(start) = Timestamp::from_millisecond(instant_ms - 400 * 86_400_000) else {
+            return Offsets(offsets);
+        };
+        offsets[0].1 = i64::from(self.0.to_offset(start).seconds()) / 60;
+        for (slot, change) in offsets[1..].iter_mut().zip(self.0.following(start)) {
+            *slot = (change.timestamp().as_millisecond(), i64::from(change.offset().seconds()) / 60);
+        }
+        let last = offsets.iter().rposition(|(from, _)| *from > i64::MIN).unwrap_or(0);
+        let known = offsets[last];
+        offsets[last + 1..].fill(known);
+        Offsets(offsets)
     }
 
     /// Seconds east of Greenwich when the wall clock shows `moment`.

@@ -345,33 +345,36 @@ pub fn year_month(year: i64, month: i64) -> Option<Time> {
     (1..=12).contains(&month).then(|| of_fields(fields, Grain::Month))
 }
 
-/// An hour.
-pub fn hour(hour: i64, twelve: bool) -> Time {
-    let twelve = twelve && hour <= 12;
+/// An hour; `ambiguous` when it may be meant on a dial of twelve.
+pub fn hour(hour: i64, ambiguous: bool) -> Time {
     let hour = if hour == 24 { 0 } else { hour };
-    of_fields(Fields { hour: Some((twelve, hour)), ..Fields::default() }, Grain::Hour)
-        .form(Form::TimeOfDay { hour: Some(hour), twelve })
+    let ambiguous = ambiguous && hour <= 12;
+    of_fields(Fields { hour: Some((ambiguous, hour)), ..Fields::default() }, Grain::Hour).form(clock(hour))
 }
 
 /// An hour and a minute.
-pub fn hour_minute(hour: i64, minute: i64, twelve: bool) -> Time {
-    let twelve = twelve && hour <= 12;
+pub fn hour_minute(hour: i64, minute: i64, ambiguous: bool) -> Time {
     let hour = if hour == 24 { 0 } else { hour };
-    let fields = Fields { hour: Some((twelve, hour)), minute: Some(minute), ..Fields::default() };
-    of_fields(fields, Grain::Minute).form(Form::TimeOfDay { hour: Some(hour), twelve })
+    let ambiguous = ambiguous && hour <= 12;
+    let fields = Fields { hour: Some((ambiguous, hour)), minute: Some(minute), ..Fields::default() };
+    of_fields(fields, Grain::Minute).form(clock(hour))
 }
 
 /// An hour, a minute and a second.
-pub fn hour_minute_second(hour: i64, minute: i64, second: i64, twelve: bool) -> Time {
-    let twelve = twelve && hour <= 12;
+pub fn hour_minute_second(hour: i64, minute: i64, second: i64, ambiguous: bool) -> Time {
     let hour = if hour == 24 { 0 } else { hour };
     let fields = Fields {
-        hour: Some((twelve, hour)),
+        hour: Some((ambiguous && hour <= 12, hour)),
         minute: Some(minute),
         second: Some(second),
         ..Fields::default()
     };
-    of_fields(fields, Grain::Second).form(Form::TimeOfDay { hour: Some(hour), twelve })
+    of_fields(fields, Grain::Second).form(clock(hour))
+}
+
+// Up to twelve, the half of the day can still be said.
+fn clock(hour: i64) -> Form {
+    Form::TimeOfDay { hour: Some(hour), twelve: hour <= 12 }
 }
 
 /// A full hour and minutes after (or, negative, before) it; `None` when the hour is not known.
@@ -434,6 +437,11 @@ pub fn nth_grain_after(grain: Grain, base: &Time, index: i64) -> Time {
 /// The n-th whole grain that begins within each of `base`.
 pub fn nth_grain_within(grain: Grain, base: &Time, index: i64) -> Time {
     timed(Series::each(grain).nth_after(&base.series, index, true), grain)
+}
+
+/// Every one of a grain.
+pub fn each(grain: Grain) -> Time {
+    timed(Series::each(grain), grain)
 }
 
 /// The last grain within each of `base`.

@@ -13,7 +13,7 @@ use crate::token::{Dimension, Measure, Number, Payload};
 pub fn add(r: &mut Rules, _language: Language) {
     r.of(Dimension::Number);
     r.add("digits", [re("\\d{1,18}")], |m| num(m.text(0).parse().ok()?));
-    r.add("n/m", [re("(\\d+)\\s*/\\s*(\\d+)")], |m| {
+    r.add("n/m", [re("(?<![/])(\\d+)\\s*/\\s*(\\d+)")], |m| {
         let (numerator, denominator) = (m.group_int(0, 1)?, m.group_int(0, 2)?);
         (denominator != 0).then(|| num(numerator as f64 / denominator as f64))?
     });

@@ -185,7 +185,7 @@ pub fn full_moon_date(from: i64, hours_east: f64) -> i64 {
 /// The day after the evening of the new moon at Mecca; a moon that is new only after sunset is
 /// seen a day later. 1 Muharram 1421 followed the new moon of 4 April 2000.
 pub fn islamic_month(islamic_year: i64, month: i64) -> i64 {
-    date_at(new_moon(3 + (islamic_year - 1421) * 12 + month - 1), 9.0) + DAY_MS
+    date_at(new_moon(3 + (islamic_year - 1421) * 12 + month - 1), 8.75) + DAY_MS
 }
 
 /// So many days after the first of an Islamic month.

@@ -77,7 +77,7 @@ pub fn spoken_email(r: &mut Rules, at: &'static str, dot: &'static str) {
             }
         }
         // A number as host is a time of day: "at 6.40".
-        let named = value.rsplit('@').next()?.chars().any(char::is_alphabetic);
+        let named = value.rsplit('.').next()?.chars().all(char::is_alphabetic);
         named.then(|| Payload::Contact(contact(Dimension::Email, value, None)))
     });
 }
@@ -190,25 +190,27 @@ fn phone(text: &Text, start: usize) -> Option<(usize, Contact)> {
         return None;
     }
     let (country, at) = country_code(text, start);
+    // Six to sixteen characters of a number, blanks and signs included, and then none that goes on.
+    let span = run(text, at, 60, |c| {
+        c.is_ascii_digit() || matches!(c, '-' | '(' | ')' | '.') || c.is_ascii_whitespace()
+    });
+    let ends = |length: usize| !text.chars.get(at + length).is_some_and(char::is_ascii_digit);
+    if span < 6 || !(6..=16.min(span)).any(ends) {
+        return None;
+    }
     let mut digits = String::new();
     let mut end = at;
-    let mut last_digit = None;
     for position in at..at + 60 {
         match text.chars.get(position) {
             Some(c) if c.is_ascii_digit() => {
-                if digits.len() == 16 {
-                    return None;
-                }
                 digits.push(*c);
                 end = position + 1;
-                last_digit = Some(position);
             }
             Some('(' | ')' | '.' | '-' | ' ' | '\t') => {}
             _ => break,
         }
     }
-    last_digit?;
-    if !(6..=16).contains(&digits.len()) || !text.is_edge(end) {
+    if digits.is_empty() || !text.is_edge(end) {
         return None;
     }
     let mut value = country.map(|code| format!("(+{code}) ")).unwrap_or_default();

@@ -77,7 +77,7 @@ fn names(r: &mut Rules) {
             ("spring", (3, 20), (6, 21)),
         ],
     );
-    r.add("weekend", [re("(?:the )?(?:week[ -]?end|wkend)s?")], |_| weekend().form(Form::Weekday).token());
+    r.add("weekend", [re("(?:week[ -]?end|wkend)s?")], |_| weekend().form(Form::Weekday).token());
     r.add("season this", [re("(?:this|current) seasons?")], |_| season(0).token());
     r.add("season last", [re("(?:last|past|previous) seasons?")], |_| season(-1).token());
     r.add("season next", [re("next seasons?")], |_| season(1).token());

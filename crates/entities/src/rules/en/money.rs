@@ -11,8 +11,8 @@ const WORDS: Words = Words {
     from: "between|from",
     to: "-|to|and",
     dash: "-",
-    under: "under|below|at most|(?:less|lower|not? more) than|up to",
-    over: "over|above|exceeding|at least|(?:more|greater|not? less) than|beyond",
+    under: "under|below|at most|(?:less|lower|not? more) than",
+    over: "over|above|exceeding|at least|(?:more|not? less) than",
 };
 
 /// Adds them.
@@ -22,7 +22,7 @@ pub fn add(r: &mut Rules, region: Option<&'static str>) {
     currencies(
         r,
         &[
-            ("(?:us|american)\\s?dollars?|us\\s?\\$", "USD"),
+            ("us\\s?\\$", "USD"),
             ("(?:aud?|australian) ?(?:dollars?|\\$)", "AUD"),
             ("bucks?", "unknown"),
             ("(?:british )?pounds? sterling|sterling", "GBP"),

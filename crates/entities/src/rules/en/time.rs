@@ -118,12 +118,18 @@ fn day_parts(r: &mut Rules) {
         both(&cycle(Grain::Day, 0), &part_of_day(17, 21))?.form(Form::PartOfDay).token()
     });
     clock::date_with_part(r, "of|in");
-    clock::tod_with_part(
-        r,
-        "early morning|morning|after ?noon(?:ish)?|evening|night|lunch(?:time)?",
-        "morning",
-        "in(?: the)?|of(?: the)?|on|at|this",
+    r.add(
+        "time of day in part",
+        [time_of_day(), re("(?:in|of)(?: the)?|on"), crate::rules::build::a_part_of_day()],
+        |m| both(m.time(0)?, m.time(2)?)?.token(),
     );
+    clock::part_then_tod(
+        r,
+        "early morning|morning|after ?noon(?:ish)?|evening|night",
+        "morning",
+        "in(?: the)?",
+    );
+    clock::part_then_tod(r, "lunch(?:time)?", "-", "-");
     r.add(
         "date in the part",
         [day_time(), re("in (?:the )?"), time_where(|t| t.form == Form::PartOfDay)],
@@ -147,13 +153,13 @@ fn ranges(r: &mut Rules) {
 }
 
 fn combined(r: &mut Rules) {
-    range::intersections(r, "of|from|for|'s|,|on|in");
+    range::intersections(r, "of|from|for|'s|,");
     day::absorbed(
         r,
         "on day",
         "on",
         time_where(|t| {
-            !t.latent && (t.grain >= Grain::Day || t.grain == Grain::Hour && t.form == Form::Other)
+            !t.latent && (t.grain == Grain::Day || t.grain == Grain::Hour && t.form == Form::Other)
         }),
     );
     day::absorbed(

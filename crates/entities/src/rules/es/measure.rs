@@ -41,7 +41,13 @@ pub fn add(r: &mut Rules) {
     units(r, Volume, volumes);
     worded(r, Volume, &[("una?", 1.0), ("medio", 0.5), ("(?:un )?cuarto de", 0.25)], volumes);
     intervals(r, Volume, WORDS);
-    temperatures(r, "grados?|°", "c(?:el[cs]?(?:ius)?)?\\.?|cent[ií]grados?", "f(?:ah?rh?eh?n(?:h?eit)?)?\\.?", "bajo cero");
+    temperatures(
+        r,
+        "grados?|°",
+        "c(?:el[cs]?(?:ius)?)?\\.?|cent[ií]grados?",
+        "f(?:ah?rh?eh?n(?:h?eit)?)?\\.?",
+        "bajo cero",
+    );
     intervals(r, crate::token::Dimension::Temperature, WORDS);
     let quantities = &[
         ("m(?:ili)?g(?:ramo)?s?", "gram", 0.001),

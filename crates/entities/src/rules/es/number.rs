@@ -5,8 +5,8 @@ use crate::grammar::{Rules, re};
 use crate::rules::build::{clear_int, lasting, num};
 use crate::rules::shapes::duration::{about, composed, counted, fixed, grains, worded};
 use crate::rules::shapes::number::{
-    decimal_word, digits, leading_point, multiply, negative, ordinal_words, powers, suffixes, sum, tens_and_units,
-    words,
+    decimal_word, digits, leading_point, multiply, negative, ordinal_words, powers, suffixes, sum,
+    tens_and_units, words,
 };
 use crate::token::Dimension;
 
@@ -84,7 +84,11 @@ pub fn add(r: &mut Rules, region: Option<&'static str>) {
     decimal_word(r, "punto|con|coma");
     leading_point(r, "punto|coma");
     let points = matches!(region, Some("MX"));
-    if points { digits(r, '.', ",") } else { digits(r, ',', "\\.") }
+    if points {
+        digits(r, '.', ",")
+    } else {
+        digits(r, ',', "\\.")
+    }
     suffixes(r, "(?:(k)|(m)|(g))");
     r.of(Dimension::Ordinal);
     ordinal_words(
@@ -125,7 +129,11 @@ fn durations(r: &mut Rules) {
     worded(r, &[("media", 0.5)]);
     fixed(
         r,
-        &[("(?:un )?cuartos? de hora", 15, Minute), ("(?:1/2\\s?h(?:ora)?|media horas?)", 30, Minute), ("(?:tres|3) cuartos? de horas?", 45, Minute)],
+        &[
+            ("(?:un )?cuartos? de hora", 15, Minute),
+            ("(?:1/2\\s?h(?:ora)?|media horas?)", 30, Minute),
+            ("(?:tres|3) cuartos? de horas?", 45, Minute),
+        ],
     );
     r.add("hour y minutes", [clear_int(1, 99), re("horas? y"), clear_int(1, 59), re("min(?:uto)?s?")], |m| {
         lasting(m.int(0)? * 60 + m.int(2)?, Minute)

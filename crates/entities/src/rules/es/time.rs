@@ -3,8 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, a_weekday, both, clear_int, cycle, day_of_month, exact_year, hour_minute, minutes_after, month_day, now,
-    time_of_day, time_where, weekend,
+    a_month, a_weekday, both, clear_int, cycle, day_of_month, exact_year, hour_minute, minutes_after,
+    month_day, now, time_of_day, time_where, weekend,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -89,7 +89,12 @@ fn names(r: &mut Rules) {
         &[
             ("Día Mundial de la Lengua Árabe", "d[ií]a mundial de la lengua [aá]rabe", 12, 18),
             ("Día de la Cero Discriminación", "d[ií]a de la cero discriminaci[oó]n", 3, 1),
-            ("Día de la Prematuridad Mundial", "d[ií]a (?:de la prematuridad mundial|mundial del ni[nñ]o prematuro)", 11, 17),
+            (
+                "Día de la Prematuridad Mundial",
+                "d[ií]a (?:de la prematuridad mundial|mundial del ni[nñ]o prematuro)",
+                11,
+                17,
+            ),
             ("Día de los Inocentes de Abril", "d[ií]a de (?:las bromas|los inocentes de abril)", 4, 1),
             ("Día Internacional de la Mujer", "d[ií]a internacional de la mujer", 3, 8),
             ("Día de la Tierra", "d[ií]a de la tierra", 4, 22),
@@ -106,28 +111,31 @@ fn names(r: &mut Rules) {
 
 fn cycles(r: &mut Rules) {
     let article = "(?:el |la |los |las )?";
-    day::cycles_before(
-        r,
-        &[("est[ea]", 0)],
-    );
+    day::cycles_before(r, &[("est[ea]", 0)]);
     for (pattern, index) in [(NEXT, 1), ("pasad[oa]s?|[uú]ltim[oa]s?|anterior", -1)] {
-        r.add(format!("cycle {index}"), [re(format!("{article}(?:{pattern})")), crate::rules::build::grain()], move |m| {
-            cycle(m.grain(1)?, index).token()
-        });
+        r.add(
+            format!("cycle {index}"),
+            [re(format!("{article}(?:{pattern})")), crate::rules::build::grain()],
+            move |m| cycle(m.grain(1)?, index).token(),
+        );
         day::several_before(r, &[(pattern, index)]);
         day::several_between(r, &[(pattern, index)]);
     }
     for (pattern, index) in [(COMES, 1), (LAST, -1)] {
-        r.add(format!("the grain {index}"), [re("el|la|los|las"), crate::rules::build::grain(), re(pattern)], move |m| {
-            cycle(m.grain(1)?, index).token()
-        });
+        r.add(
+            format!("the grain {index}"),
+            [re("el|la|los|las"), crate::rules::build::grain(), re(pattern)],
+            move |m| cycle(m.grain(1)?, index).token(),
+        );
         r.add(format!("grain {index}"), [crate::rules::build::grain(), re(pattern)], move |m| {
             cycle(m.grain(0)?, index).token()
         });
         day::several_after(r, &[(pattern, index)]);
     }
     day::named_before(r, &[("est[ea]", 0, false), (NEXT, 0, true), ("[uú]ltim[oa]s?", -1, false)]);
-    r.add("named that comes", [a_weekday(), re("que vienen?")], |m| both(m.time(0)?, &cycle(Grain::Week, 1))?.token());
+    r.add("named that comes", [a_weekday(), re("que vienen?")], |m| {
+        both(m.time(0)?, &cycle(Grain::Week, 1))?.token()
+    });
     day::named_after(r, &[("(?:pr[oó]xim[oa]|siguiente)", 0, true), ("pasad[oa]", -1, false)]);
     day::nth_named_of(r, "de|en|del");
     day::last_named_of(r, "(?:el |la )?[uú]ltim[oa]", "de|en|del");
@@ -139,10 +147,17 @@ fn cycles(r: &mut Rules) {
 
 fn dates(r: &mut Rules) {
     day::weekday_with_day(r, ",?(?: el)?|,|el");
-    r.add("weekday number", [a_weekday(), clear_int(1, 31)], |m| both(m.time(0)?, &day_of_month(m.int(1)?)?)?.token());
+    r.add("weekday number", [a_weekday(), clear_int(1, 31)], |m| {
+        both(m.time(0)?, &day_of_month(m.int(1)?)?)?.token()
+    });
     day::day_then_month(r, "de|del mes de");
     day::month_then_day(r, "el");
-    day::absorbed(r, "el date", "el|la|los", time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()));
+    day::absorbed(
+        r,
+        "el date",
+        "el|la|los",
+        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
+    );
     r.add("el number", [re("el|(?:el )?d[ií]a|al"), clear_int(1, 31)], |m| day_of_month(m.int(1)?)?.token());
     day::the_day(r, "el|d[ií]a");
     day::day_of_that_month(r, "de|del");
@@ -153,19 +168,40 @@ fn dates(r: &mut Rules) {
     });
     day::numeric_year_first(r);
     day::numeric_day_first(r, "[-/.]", "[-/]");
-    day::absorbed(r, "in month", "en|por|durante", time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)));
+    day::absorbed(
+        r,
+        "in month",
+        "en|por|durante",
+        time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)),
+    );
 }
 
 fn clocks(r: &mut Rules) {
-    clock::bare_hours(r);
-    clock::at(r, "(?:(?:a|para|al|sobre|hacia) )?las?|al? las?|para las?");
-    r.add("latent hour with article", [re("una hora")], |_| crate::rules::build::hour(1, true).latent().token());
+    r.add("hour", [clear_int(0, 24)], |m| crate::rules::build::hour(m.int(0)?, true).latent().token());
+    let zero = || time_where(|t| t.hour() == Some(0) && t.latent && t.grain == Grain::Hour);
+    r.add("zero hours, minutes", [zero(), clear_int(1, 59)], |m| {
+        minutes_after(m.int(1)?, m.time(0)?)?.clear().token()
+    });
+    let any_hour = || time_where(|t| clock::is_hour(t));
+    r.add("hour y minutos", [any_hour(), re("y"), clear_int(1, 59), re("min(?:uto)?s?")], |m| {
+        minutes_after(m.int(2)?, m.time(0)?)?.clear().token()
+    });
+    r.add("hour, minutos", [any_hour(), clear_int(1, 59), re("min(?:uto)?s?")], |m| {
+        minutes_after(m.int(1)?, m.time(0)?)?.clear().token()
+    });
+    r.add("primero", [re("primero|uno")], |_| day_of_month(1)?.token());
+    clock::at(r, "(?:para )?(?:(?:al?|sobre|hacia) )?las?|para");
+    r.add("latent hour with article", [re("una hora")], |_| {
+        crate::rules::build::hour(1, true).latent().token()
+    });
     clock::oclock(r, "h(?:oras?)?");
     clock::digital(r, "[:.h]", true);
     clock::digital_seconds(r, "[:.]", true);
     clock::halves(r, "(?:(a\\.?\\s?m\\.?)|(p\\.?\\s?m\\.?))");
     let clear_hour = || time_where(|t| clock::is_hour(t));
-    r.add("hour and minutes", [clear_hour(), re("y"), clear_int(1, 59)], |m| minutes_after(m.int(2)?, m.time(0)?)?.token());
+    r.add("hour and minutes", [clear_hour(), re("y"), clear_int(1, 59)], |m| {
+        minutes_after(m.int(2)?, m.time(0)?)?.token()
+    });
     r.add("hour zero minutes", [clear_hour(), re("(?:[cz]ero|0)"), clear_int(1, 9)], |m| {
         minutes_after(m.int(2)?, m.time(0)?)?.token()
     });
@@ -176,16 +212,15 @@ fn clocks(r: &mut Rules) {
     );
     clock::named_hours(r, &[("(?:el )?medio\\s?d[ií]a", 12), ("(?:la )?media\\s?noche", 0)]);
     clock::zones(r, crate::rules::shapes::zones::ZONES);
-    clock::parts(
-        r,
-        &[("ma[nñ]ana", 4, 12), ("tarde", 12, 19), ("noche", 18, 0), ("madrugada", 0, 4)],
-    );
+    clock::parts(r, &[("ma[nñ]ana", 4, 12), ("tarde", 12, 19), ("noche", 18, 0), ("madrugada", 0, 4)]);
     clock::in_part(r, "(?:en|por|de|a) la");
     clock::this_part(r, "est[ea]|hoy (?:por|en|a) la");
     let clear_day = || time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none());
-    r.add("date by part", [clear_day(), re("(?:por|en|a|de)(?: la)?"), crate::rules::build::a_part_of_day()], |m| {
-        both(m.time(0)?, m.time(2)?)?.token()
-    });
+    r.add(
+        "date by part",
+        [clear_day(), re("(?:por|en|a|de)(?: la)?"), crate::rules::build::a_part_of_day()],
+        |m| both(m.time(0)?, m.time(2)?)?.token(),
+    );
     clock::date_with_part(r, "del?");
     clock::tod_with_part(r, "ma[nñ]ana|tarde|noche|madrugada", "mañana|manana|madrugada", "(?:de|en|por) la");
     let _ = (time_of_day, hour_minute, a_month, now);

@@ -10,7 +10,7 @@ use crate::rules::shapes::day;
 use crate::series::{Part, Series};
 use crate::token::{Dimension, Duration, Form};
 
-const OF: &str = "de?(?: la| l'| ce| cette)?|du|d'|en|dans";
+const OF: &str = "d'|du|de(?: la| l'| ce| cette)?|en|dans";
 const NEXT: &str = "prochaine?s?|suivante?s?|qui suit|(?:d')?apr[eè]s|à venir";
 const LAST: &str = "derni[eéè]re?s?|pass[ée]e?s?|pr[ée]c[ée]dente?s?|d'avant";
 
@@ -147,7 +147,7 @@ fn cycles(r: &mut Rules) {
     });
     for (word, weeks) in [("huit|8", 1), ("quinze|15", 2)] {
         r.add(format!("weekday in {weeks} weeks"), [a_weekday(), re(format!("en (?:{word})"))], move |m| {
-            m.time(0)?.nth(weeks, true).token()
+            m.time(0)?.nth(weeks, false).token()
         });
     }
     day::nth_named_of(r, OF);
@@ -166,16 +166,15 @@ fn cycles(r: &mut Rules) {
 
 fn counted(r: &mut Rules) {
     day::from_now_before(r, &[("dans|d'ici|en", 1), ("il y a", -1)]);
-    day::from_now_after(r, &[("(?:plus tard|apr[eè]s)", 1), ("(?:plus t[oô]t|avant)", -1)]);
+    day::from_now_after(r, &[("(?:plus t[oô]t|avant)", -1)]);
     day::within(r, "dans les|d'ici");
-    let two = || {
-        crate::rules::build::duration_where(|d| {
-            matches!(d.grain, Grain::Day | Grain::Week | Grain::Month | Grain::Year)
-        })
-    };
-    r.add("days later", [two(), re("plus tard|apr[eè]s")], |m| {
+    r.add("duration later", [duration(), re("plus tard|apr[eè]s")], |m| {
         let duration = m.duration(0)?;
-        cycle(duration.grain, duration.value).token()
+        if duration.grain < Grain::Day {
+            from_now(duration).token()
+        } else {
+            cycle(duration.grain, duration.value).token()
+        }
     });
     day::moved_by(r, &[("apr[eè]s", 1), ("avant", -1)]);
     r.add("le lendemain du", [re("(?:le )?lendemain (?:du|de)"), date()], |m| {
@@ -203,6 +202,7 @@ fn dates(r: &mut Rules) {
     day::the_day(r, "le|ce");
     day::day_of_that_month(r, OF);
     day::years(r);
+    r.add("premier", [re("premier")], |_| day_of_month(1)?.token());
     day::with_year(r, "de|en|,");
     r.add("in year", [re("en(?: l'an)?|de l'ann[ée]e"), clear_int(1000, 2100)], |m| {
         exact_year(m.int(1)?).form(Form::Year).token()
@@ -223,7 +223,7 @@ fn dates(r: &mut Rules) {
     day::absorbed(
         r,
         "in month",
-        "en|au mois d[e']|le mois d[e']|pour",
+        "en|au mois d[e']|le mois d[e']",
         time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)),
     );
     let _ = (year_month_day, through, days);
@@ -242,16 +242,16 @@ fn parts(r: &mut Rules) {
             format!("{part:?} of grain"),
             [re(pattern), grain_where(|g| matches!(g, Grain::Week | Grain::Month | Grain::Year))],
             move |m| {
-                let base = cycle(m.grain(1)?, 0);
+                let base = crate::rules::build::each(m.grain(1)?);
                 match (part, m.grain(1)?) {
-                    (Part::Beginning, Grain::Month) => day::partial(&cycle(Grain::Month, 1), part)?.token(),
+                    (Part::Beginning, Grain::Month) => day::partial(&base, part)?.token(),
                     _ => month_part_of_cycle(&base, part)?.token(),
                 }
             },
         );
     }
     r.add("en semaine", [re("(?:en|pendant la|durant la) semaine")], |_| {
-        let monday = cycle(Grain::Week, 0);
+        let monday = crate::rules::build::each(Grain::Week);
         timed(monday.series.part(Part::Weekdays), Grain::Day).token()
     });
     r.add("quinzaine", [re("(?:la )?(premi[eè]re|deuxi[eè]me|seconde) quinzaine d[e']"), a_month()], |m| {

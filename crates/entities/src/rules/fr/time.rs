@@ -3,8 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_part_of_day, both, clear_int, cycle, day_of_month, hour, hour_minute, minutes_after, month_day,
-    part_of_day, through, time, time_of_day, time_where,
+    a_part_of_day, both, clear_int, day_of_month, hour, hour_minute, minutes_after, month_day, part_of_day,
+    through, time, time_of_day, time_where,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -19,7 +19,7 @@ pub fn add(r: &mut Rules) {
 
 fn clocks(r: &mut Rules) {
     clock::bare_hours(r);
-    clock::at(r, "(?:vers|autour de|(?:à|a)(?: environ| peu pr[eè]s)?|aux alentours de|d[eè]s|pour)");
+    clock::at(r, "(?:vers|autour de|(?:à|a)(?: environ| peu pr[eè]s)?|aux alentours de|d[eè]s)");
     clock::oclock(r, "h\\.?(?:eure)?s?");
     clock::digital(r, ":", true);
     clock::digital_seconds(r, ":", true);
@@ -29,7 +29,7 @@ fn clocks(r: &mut Rules) {
     });
     r.add("hhh", [re("([01]?\\d|2[0-4]) ?h")], |m| {
         let value = m.group_int(0, 1)?;
-        hour(value, value != 0 && value < 13).token()
+        hour(value, value != 0 && value < 12).token()
     });
     let clear_hour = || time_where(|t| clock::is_hour(t) && !t.latent);
     r.add("hour and minutes", [clear_hour(), clear_int(1, 59)], |m| {
@@ -86,18 +86,14 @@ fn day_parts(r: &mut Rules) {
         ],
     );
     let part = || time_where(|t| t.form == Form::PartOfDay);
-    r.add("part of today", [re("(?:(?:un peu )?plus tard )?(?:dans|pendant|durant|en|au|à|d[eè]s)(?: l[ae']| le)?|(?:un peu )?plus tard"), a_part_of_day()], |m| {
-        both(&cycle(Grain::Day, 0), m.time(1)?)?.form(Form::PartOfDay).token()
-    });
-    r.add("named part of today", [re("l'apr[eè]s?[- ]?midi|(?:le )?matin (?:tr[eè]s )?t[oô]t|(?:tr[eè]s )?t[oô]t le matin|(?:en|au|à la|à|avant|apr[eè]s|pendant) (?:d[ée]but|milieu|fin|l'heure|moment|d[ée]jeuner|le d[ée]jeuner|le travail)(?: [a-zéè'-]+)*(?:matin[ée]?e?|midi|soir[ée]?e?|journ[ée]e|d[ée]jeuner|travail)?")], |_| None);
+    const IN: &str = "(?:(?:un peu )?plus tard )?(?:dans|pendant|durant|en|au|à|d[eè]s)(?: l[ae']| le)?|(?:un peu )?plus tard";
+    r.add("in part of day", [re(IN), a_part_of_day()], |m| m.time(1)?.clone().clear().token());
     r.add("clear part", [part()], |m| {
         let text = m.text(0);
-        let clear = text.starts_with("l'")
-            || ["début", "debut", "milieu", "fin ", "tôt", "tot", "déjeuner", "dejeuner", "travail"]
-                .iter()
-                .any(|word| text.contains(word));
+        let words = ["début", "debut", "milieu", "fin ", "tôt", "tot", "déjeuner", "dejeuner", "travail"];
+        let clear = text.starts_with("l'") || words.iter().any(|word| text.contains(word));
         let time = m.time(0)?;
-        (clear && time.latent).then(|| both(&cycle(Grain::Day, 0), time))??.form(Form::PartOfDay).token()
+        (clear && time.latent).then(|| time.clone().clear())?.token()
     });
     clock::this_part(r, "ce(?:t(?:te)?)?");
     clock::date_with_part(r, "du|de|d'");
@@ -107,7 +103,7 @@ fn day_parts(r: &mut Rules) {
         [clear_day(), re("(?:dans|pendant|durant|au|en)(?: l[ae']| le)?|d[eè]s l[ea]|mais"), a_part_of_day()],
         |m| both(m.time(0)?, m.time(2)?)?.token(),
     );
-    clock::tod_with_part(r, "matin|mat|apr[eè]s?[- ]?midi|soir[ée]?e?", "mat", "du|de l'|ce|cet|de la");
+    clock::tod_with_part(r, "matin|mat|apr[eè]s?[- ]?midi|soir[ée]?e?", "mat", "du|de l'|de la");
 }
 
 fn ranges(r: &mut Rules) {

@@ -1,7 +1,9 @@
 //! Italian distances, volumes, temperatures and money.
 
 use crate::grammar::Rules;
-use crate::rules::shapes::measure::{CURRENCIES, Words, and_cents, currencies, intervals, temperatures, units, worded};
+use crate::rules::shapes::measure::{
+    CURRENCIES, Words, and_cents, currencies, intervals, temperatures, units, worded,
+};
 use crate::token::Dimension::{Distance, Money, Volume};
 
 const WORDS: Words = Words {

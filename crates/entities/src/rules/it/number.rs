@@ -5,7 +5,8 @@ use crate::grammar::{Rules, re};
 use crate::rules::build::num;
 use crate::rules::shapes::duration::{about, composed, counted, fixed, grains, worded};
 use crate::rules::shapes::number::{
-    decimal_word, digits, multiply, negative, ordinal_digits, ordinal_words, powers, suffixes, sum, vague_words,
+    decimal_word, digits, multiply, negative, ordinal_digits, ordinal_words, powers, suffixes, sum,
+    vague_words,
 };
 use crate::token::Dimension;
 
@@ -48,7 +49,10 @@ pub fn add(r: &mut Rules) {
     r.of(Dimension::Number);
     r.add("number word", [re("[a-zé]+")], |m| num(read(&m.text(0))? as f64));
     r.add("un", [re("un[oa']?")], |_| num(1.0));
-    vague_words(r, &[("un paio(?: di)?|coppia(?: di)?", 2.0), ("una? dozzina(?: di)?|dozzin[ae](?: di)?", 12.0)]);
+    vague_words(
+        r,
+        &[("un paio(?: di)?|coppia(?: di)?", 2.0), ("una? dozzina(?: di)?|dozzin[ae](?: di)?", 12.0)],
+    );
     powers(r, &[("mil(?:a|le)", 3), ("milion[ei]", 6), ("miliard[oi]", 9)]);
     multiply(r);
     sum(r, None);

@@ -3,8 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_part_of_day, a_weekday, both, clear_int, cycle, date, day_of_month, exact_year, grain, hour, minutes_after,
-    month_day, now, ordinal_between, part_of_day, through, time_where, up_to, weekend,
+    a_part_of_day, a_weekday, both, clear_int, cycle, date, day_of_month, exact_year, grain, hour,
+    minutes_after, month_day, now, ordinal_between, part_of_day, through, time_where, up_to, weekend,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -79,9 +79,11 @@ fn names(r: &mut Rules) {
     r.add("weekend of", [re("(?:il )?(?:week[ -]?end|fine ?settimana|we) del"), date()], |m| {
         weekend().nth_after(m.time(1)?, 0, false).token()
     });
-    r.add("weekend of number", [re("(?:il )?(?:week[ -]?end|fine ?settimana|we) del"), clear_int(1, 31)], |m| {
-        weekend().nth_after(&day_of_month(m.int(1)?)?, 0, false).token()
-    });
+    r.add(
+        "weekend of number",
+        [re("(?:il )?(?:week[ -]?end|fine ?settimana|we) del"), clear_int(1, 31)],
+        |m| weekend().nth_after(&day_of_month(m.int(1)?)?, 0, false).token(),
+    );
 }
 
 fn holidays(r: &mut Rules) {
@@ -122,8 +124,18 @@ fn holidays(r: &mut Rules) {
     day::fixed_holidays(
         r,
         &[
-            ("Giornata Mondiale contro la discriminazione", "giornata mondiale contro la discriminazione", 3, 1),
-            ("Giornata Mondiale della Prematurità", "giornata mondiale (?:dei prematuri|della prematurit[aà])", 11, 17),
+            (
+                "Giornata Mondiale contro la discriminazione",
+                "giornata mondiale contro la discriminazione",
+                3,
+                1,
+            ),
+            (
+                "Giornata Mondiale della Prematurità",
+                "giornata mondiale (?:dei prematuri|della prematurit[aà])",
+                11,
+                17,
+            ),
             ("Giornata dell'Africa", "giornata (?:dell'africa|della liberazione africana)", 5, 25),
         ],
     );
@@ -145,22 +157,37 @@ fn cycles(r: &mut Rules) {
         });
         r.add(format!("grain {index}"), [grain(), re(pattern)], move |m| cycle(m.grain(0)?, index).token());
         let count = || crate::rules::build::int_between(1, 9999);
-        r.add(format!("several {index}"), [re(format!("{ARTICLE}(?:{pattern})")), count(), grain()], move |m| {
-            crate::rules::build::several(m.grain(2)?, index * m.int(1)?).token()
-        });
-        r.add(format!("count {index} grains"), [re(ARTICLE_ALONE), count(), re(pattern), grain()], move |m| {
-            crate::rules::build::several(m.grain(3)?, index * m.int(1)?).token()
-        });
-        r.add(format!("count grains {index}"), [re(ARTICLE_ALONE), count(), grain(), re(pattern)], move |m| {
-            crate::rules::build::several(m.grain(2)?, index * m.int(1)?).token()
-        });
+        r.add(
+            format!("several {index}"),
+            [re(format!("{ARTICLE}(?:{pattern})")), count(), grain()],
+            move |m| crate::rules::build::several(m.grain(2)?, index * m.int(1)?).token(),
+        );
+        r.add(
+            format!("count {index} grains"),
+            [re(ARTICLE_ALONE), count(), re(pattern), grain()],
+            move |m| crate::rules::build::several(m.grain(3)?, index * m.int(1)?).token(),
+        );
+        r.add(
+            format!("count grains {index}"),
+            [re(ARTICLE_ALONE), count(), grain(), re(pattern)],
+            move |m| crate::rules::build::several(m.grain(2)?, index * m.int(1)?).token(),
+        );
     }
     r.add("next days", [re(format!("{ARTICLE}prossim[ie] (?:giorni)"))], |_| {
         crate::rules::build::several(Grain::Day, 3).token()
     });
     r.add("in settimana", [re("(?:in|per la) settimana")], |_| up_to(&now(), &cycle(Grain::Week, 1)).token());
-    day::named_before(r, &[("quest[oaie']", 0, false), ("prossim[oaie]", 0, true), ("(?:l')?(?:ultim|scors)[oaie]", -1, false)]);
-    r.add("weekday next", [a_weekday(), re("prossim[oa]")], |m| both(m.time(0)?, &cycle(Grain::Week, 1))?.token());
+    day::named_before(
+        r,
+        &[
+            ("quest[oaie']", 0, false),
+            ("prossim[oaie]", 0, true),
+            ("(?:l')?(?:ultim|scors)[oaie]", -1, false),
+        ],
+    );
+    r.add("weekday next", [a_weekday(), re("prossim[oa]")], |m| {
+        both(m.time(0)?, &cycle(Grain::Week, 1))?.token()
+    });
     day::named_after(r, &[("dopo", 0, true), ("scors[oa]|passat[oa]", -1, false)]);
     r.add("il weekday", [re("il|la"), a_weekday(), re("dopo")], |m| m.time(1)?.nth(0, true).token());
     const OF: &str = "d(?:i|el|ell[oa']|ella)(?: mese di)?|in|nel";
@@ -184,10 +211,13 @@ fn cycles(r: &mut Rules) {
     day::moved_by(r, &[("dopo", 1), ("prima d[ie]l?", -1)]);
 }
 
-const ARTICLE_ALONE: &str = "il|lo|la|i|gli|le|l'|nel|nell'|nella|nei|negli|nelle|del|dell'|della|dei|delle|dallo?";
+const ARTICLE_ALONE: &str =
+    "il|lo|la|i|gli|le|l'|nel|nell'|nella|nei|negli|nelle|del|dell'|della|dei|delle|dallo?";
 
 fn dates(r: &mut Rules) {
-    r.add("weekday number", [a_weekday(), clear_int(1, 31)], |m| both(m.time(0)?, &day_of_month(m.int(1)?)?)?.token());
+    r.add("weekday number", [a_weekday(), clear_int(1, 31)], |m| {
+        both(m.time(0)?, &day_of_month(m.int(1)?)?)?.token()
+    });
     day::weekday_with_day(r, "il|,");
     day::day_then_month(r, "di|del mese di");
     day::absorbed(
@@ -199,14 +229,23 @@ fn dates(r: &mut Rules) {
     r.add("il number", [re("il"), clear_int(1, 31)], |m| day_of_month(m.int(1)?)?.token());
     day::the_day(r, "il");
     r.add("from number", [re("dal"), clear_int(1, 31)], |m| day_of_month(m.int(1)?)?.and_after().token());
-    r.add("from ordinal", [re("dal"), ordinal_between(1, 31)], |m| day_of_month(m.int(1)?)?.and_after().token());
+    r.add("from ordinal", [re("dal"), ordinal_between(1, 31)], |m| {
+        day_of_month(m.int(1)?)?.and_after().token()
+    });
     day::day_of_that_month(r, "del|di");
     day::years(r);
     day::with_year(r, "del|di|,");
-    r.add("in year", [re("nel|del"), clear_int(1000, 2100)], |m| exact_year(m.int(1)?).form(Form::Year).token());
+    r.add("in year", [re("nel|del"), clear_int(1000, 2100)], |m| {
+        exact_year(m.int(1)?).form(Form::Year).token()
+    });
     day::numeric_year_first(r);
     day::numeric_day_first(r, "[-/]", "[-/]");
-    day::absorbed(r, "in month", "in|a|nel mese di|il mese di", time_where(|t| matches!(t.form, Form::Month(_))));
+    day::absorbed(
+        r,
+        "in month",
+        "in|a|nel mese di|il mese di",
+        time_where(|t| matches!(t.form, Form::Month(_))),
+    );
     r.add("until the end", [re("(?:fino )?alla fine del(?:l'| )?"), grain()], |m| {
         up_to(&now(), &cycle(m.grain(1)?, 1)).token()
     });
@@ -216,11 +255,14 @@ fn dates(r: &mut Rules) {
 }
 
 fn clocks(r: &mut Rules) {
-    clock::bare_hours(r);
-    clock::at(r, "(?:(?:verso|circa|per|intorno) )?(?:al?l[e']|l[e']|a)|verso(?: le)?|circa(?: alle)?|per le");
+    clock::bare_hours_of_24(r);
+    clock::at(
+        r,
+        "(?:(?:verso|circa|per|intorno) )?(?:al?l[e']|l[e']|a)|verso(?: le)?|circa(?: alle)?|per(?: le)?",
+    );
     clock::oclock(r, "ore|in punto");
-    clock::digital(r, "[:.]", true);
-    clock::digital_seconds(r, "[:.]", true);
+    clock::digital(r, "[:.]", false);
+    clock::digital_seconds(r, "[:.]", false);
     clock::hour_then_minutes(r, &[("e", 1), ("meno", -1)]);
     clock::hour_then_fraction(
         r,
@@ -243,15 +285,21 @@ fn parts(r: &mut Rules) {
             ("pranzo", 12, 14),
         ],
     );
-    clock::in_part(r, "(?:verso|la|alla|nella|in|nel|per la|di)");
+    r.add("in part of today", [re("(?:verso|la|alla|nella|in|nel|per la|di)"), a_part_of_day()], |m| {
+        both(&cycle(Grain::Day, 0), m.time(1)?)?.form(Form::PartOfDay).token()
+    });
     clock::this_part(r, "quest[oa']");
-    r.add("stasera", [re("stasera")], |_| both(&cycle(Grain::Day, 0), &part_of_day(18, 0))?.form(Form::PartOfDay).token());
+    r.add("stasera", [re("stasera")], |_| {
+        both(&cycle(Grain::Day, 0), &part_of_day(18, 0))?.form(Form::PartOfDay).token()
+    });
     r.add("stamattina", [re("stamattina|stamani")], |_| {
         both(&cycle(Grain::Day, 0), &part_of_day(4, 12))?.form(Form::PartOfDay).token()
     });
     r.add("domattina", [re("domattina")], |_| both(&cycle(Grain::Day, 1), &part_of_day(4, 12))?.token());
     // The night that follows a day belongs to the next date.
-    r.add("stanotte", [re("stanotte|in nottata|nella notte")], |_| both(&cycle(Grain::Day, 1), &part_of_day(0, 4))?.token());
+    r.add("stanotte", [re("stanotte|in nottata|nella notte")], |_| {
+        both(&cycle(Grain::Day, 1), &part_of_day(0, 4))?.token()
+    });
     r.add("domani notte", [re("domani (?:notte|in nottata)|nella (?:nottata|notte) di domani")], |_| {
         both(&cycle(Grain::Day, 2), &part_of_day(0, 4))?.token()
     });
@@ -263,7 +311,12 @@ fn parts(r: &mut Rules) {
         both(m.time(1)?, m.time(3)?)?.token()
     });
     clock::date_with_part(r, "di|del");
-    clock::tod_with_part(r, "mattin[oa]|pomeriggio|sera|notte|stasera", "mattin|notte", "(?:di|del|della|nel)");
+    clock::tod_with_part(
+        r,
+        "mattin[oa]|pomeriggio|sera|notte|stasera",
+        "mattin|notte",
+        "(?:di|del|della|nel)",
+    );
     let _ = minutes_after;
 }
 

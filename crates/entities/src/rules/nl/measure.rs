@@ -1,7 +1,9 @@
 //! Dutch distances, volumes, quantities and money.
 
 use crate::grammar::Rules;
-use crate::rules::shapes::measure::{CURRENCIES, Words, and_cents, currencies, intervals, of_product, units, worded};
+use crate::rules::shapes::measure::{
+    CURRENCIES, Words, and_cents, currencies, intervals, of_product, units, worded,
+};
 use crate::token::Dimension::{Distance, Money, Quantity, Volume};
 
 const WORDS: Words = Words {

@@ -5,7 +5,8 @@ use crate::grammar::{Rules, re};
 use crate::rules::build::{clear_int, grain_where, lasting, num, rank};
 use crate::rules::shapes::duration::{about, composed, counted, fixed, grains, worded};
 use crate::rules::shapes::number::{
-    decimal_word, digits, dozen, multiply, negative, ordinal_digits, powers, suffixes, sum, units_and_tens, vague_words,
+    decimal_word, digits, dozen, multiply, negative, ordinal_digits, powers, suffixes, sum, units_and_tens,
+    vague_words,
 };
 use crate::token::Dimension;
 
@@ -53,7 +54,7 @@ pub fn add(r: &mut Rules) {
         }
         num(read(&word)? as f64)
     });
-    r.add("geen", [re("geen|niks|niets|nop")], |_| num(0.0));
+    r.add("geen", [re("geen|niks|nop")], |_| num(0.0));
     vague_words(r, &[("(?:een )?paar", 2.0), ("enkele", 3.0)]);
     powers(r, &[("honderd", 2), ("duizend", 3), ("miljoen(?:en)?", 6), ("miljard(?:en)?", 9)]);
     dozen(r, "(?:een )?dozijn(?:en)?");

@@ -3,8 +3,8 @@
 use crate::calendar::{Grain, start_of, weekday_of};
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, a_weekday, both, clear_int, cycle, date, day_of_month, duration, exact_year, hour_minute, minutes_after,
-    month_day, ordinal_between, part_of_day, time_of_day, time_where, weekend,
+    a_month, a_weekday, both, clear_int, cycle, date, day_of_month, duration, exact_year, hour_minute,
+    minutes_after, month_day, ordinal_between, part_of_day, time_of_day, time_where, weekend,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -122,7 +122,11 @@ fn cycles(r: &mut Rules) {
     day::several_before(r, &[(NEXT, 1), (LAST, -1)]);
     day::named_before(
         r,
-        &[("deze|dit|aanstaande|komende?", 0, false), ("volgende?", 0, true), ("vorige?|afgelopen", -1, false)],
+        &[
+            ("deze|dit|aanstaande|komende?", 0, false),
+            ("volgende?", 0, true),
+            ("vorige?|afgelopen", -1, false),
+        ],
     );
     for (pattern, index) in [("deze week", 0), ("volgende week", 1), ("vorige week", -1)] {
         r.add(format!("{pattern} weekday"), [re(pattern), a_weekday()], move |m| {
@@ -142,9 +146,11 @@ fn cycles(r: &mut Rules) {
     day::from_now_after(r, &[("geleden", -1)]);
     day::within(r, "binnen");
     day::moved_by(r, &[("na", 1), ("voor", -1)]);
-    r.add("until the end", [re("tot(?: (?:aan )?het)? einde? van (?:de|het|dit|deze)"), crate::rules::build::grain()], |m| {
-        cycle(m.grain(1)?, 1).and_before().token()
-    });
+    r.add(
+        "until the end",
+        [re("tot(?: (?:aan )?het)? einde? van (?:de|het|dit|deze)"), crate::rules::build::grain()],
+        |m| cycle(m.grain(1)?, 1).and_before().token(),
+    );
     let _ = duration;
 }
 
@@ -156,13 +162,20 @@ fn dates(r: &mut Rules) {
     day::day_of_that_month(r, "van");
     day::years(r);
     day::with_year(r, "van|in|,");
-    r.add("in year", [re("in(?: het jaar)?"), clear_int(1000, 2100)], |m| exact_year(m.int(1)?).form(Form::Year).token());
+    r.add("in year", [re("in(?: het jaar)?"), clear_int(1000, 2100)], |m| {
+        exact_year(m.int(1)?).form(Form::Year).token()
+    });
     day::numeric_year_first(r);
     day::numeric_day_first(r, "[-/.]", "[-/]");
     r.add("on dd.mm", [re("op (3[01]|[12]\\d|0?[1-9])\\.(1[0-2]|0?[1-9])")], |m| {
         month_day(m.group_int(0, 2)?, m.group_int(0, 1)?)?.token()
     });
-    day::absorbed(r, "on date", "op|de", time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()));
+    day::absorbed(
+        r,
+        "on date",
+        "op|de",
+        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
+    );
     day::absorbed(r, "in month", "in|de", time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)));
     day::absorbed_after(r, "weekday,", a_weekday(), ",");
     let _ = (day_of_month(1), a_month as fn() -> crate::grammar::Item);
@@ -188,10 +201,14 @@ fn clocks(r: &mut Rules) {
     clock::halves(r, "(?:(a\\.?m\\.?)|(p\\.?m\\.?))");
     clock::past(r, &[("(?:minuten )?over", 1), ("(?:minuten )?voor", -1)]);
     clock::fraction_past(r, &[("kwart over", 15), ("kwart voor", -15), ("half", -30)]);
-    r.add("minutes before half", [clear_int(1, 29), re("(?:minuten )?(?:(voor)|over) half"), time_where(clock::is_hour)], |m| {
-        let shift = if m.has(1, 1) { -30 - m.int(0)? } else { -30 + m.int(0)? };
-        minutes_after(shift, m.time(2)?)?.token()
-    });
+    r.add(
+        "minutes before half",
+        [clear_int(1, 29), re("(?:minuten )?(?:(voor)|over) half"), time_where(clock::is_hour)],
+        |m| {
+            let shift = if m.has(1, 1) { -30 - m.int(0)? } else { -30 + m.int(0)? };
+            minutes_after(shift, m.time(2)?)?.token()
+        },
+    );
     clock::named_hours(r, &[("middernacht", 0)]);
     clock::zones(r, crate::rules::shapes::zones::ZONES);
 }
@@ -230,7 +247,12 @@ fn parts(r: &mut Rules) {
         both(&cycle(Grain::Day, 0), &part_of_day(13, 17))?.form(Form::PartOfDay).token()
     });
     clock::date_with_part(r, "van");
-    clock::tod_with_part(r, "'s morgens|'s ochtends|morgen|ochtend|'s middags|middag|namiddag|'s avonds|avond|'s nachts|nacht", "morgen|ochtend|nacht", "in de|op de");
+    clock::tod_with_part(
+        r,
+        "'s morgens|'s ochtends|morgen|ochtend|'s middags|middag|namiddag|'s avonds|avond|'s nachts|nacht",
+        "morgen|ochtend|nacht",
+        "in de|op de",
+    );
 }
 
 fn ranges(r: &mut Rules) {
@@ -242,19 +264,33 @@ fn ranges(r: &mut Rules) {
     range::month_then_days(r, "van", "-|tot(?: en met)?|t/m");
     range::after(r, "na|vanaf|sinds|op zijn vroegst");
     range::before(r, "tot|op zijn laatst|uiterlijk");
-    r.add("before clear time", [re("voor"), time_where(|t| !t.latent && t.direction.is_none() && t.form != Form::Range)], |m| {
-        m.time(1)?.clone().and_before().form(Form::Other).token()
-    });
-    r.add("before latent", [re("voor"), time_where(|t| t.latent && crate::rules::build::is_time_of_day(t))], |m| {
-        m.time(1)?.clone().and_before().form(Form::Other).latent().token()
-    });
+    r.add(
+        "before clear time",
+        [re("voor"), time_where(|t| !t.latent && t.direction.is_none() && t.form != Form::Range)],
+        |m| m.time(1)?.clone().and_before().form(Form::Other).token(),
+    );
+    r.add(
+        "before latent",
+        [re("voor"), time_where(|t| t.latent && crate::rules::build::is_time_of_day(t))],
+        |m| m.time(1)?.clone().and_before().form(Form::Other).latent().token(),
+    );
     let clear = || time_where(|t| !t.latent && crate::rules::build::is_time_of_day(t));
-    r.add("time at the earliest", [clear(), re("op zijn vroegst")], |m| m.time(0)?.clone().and_after().token());
-    r.add("time at the latest", [clear(), re("op zijn laatst")], |m| m.time(0)?.clone().and_before().token());
-    r.add("after but before", [time_where(|t| t.direction == Some(crate::token::Direction::After)), re("maar"), time_where(|t| t.direction == Some(crate::token::Direction::Before))], |m| {
-        let from = crate::token::Time { direction: None, ..m.time(0)?.clone() };
-        let to = crate::token::Time { direction: None, ..m.time(2)?.clone() };
-        crate::rules::build::through(&from, &to).form(Form::ClockRange).token()
+    r.add("time at the earliest", [clear(), re("op zijn vroegst")], |m| {
+        m.time(0)?.clone().and_after().token()
     });
+    r.add("time at the latest", [clear(), re("op zijn laatst")], |m| m.time(0)?.clone().and_before().token());
+    r.add(
+        "after but before",
+        [
+            time_where(|t| t.direction == Some(crate::token::Direction::After)),
+            re("maar"),
+            time_where(|t| t.direction == Some(crate::token::Direction::Before)),
+        ],
+        |m| {
+            let from = crate::token::Time { direction: None, ..m.time(0)?.clone() };
+            let to = crate::token::Time { direction: None, ..m.time(2)?.clone() };
+            crate::rules::build::through(&from, &to).form(Form::ClockRange).token()
+        },
+    );
     range::intersections(r, "van|,|om|op|in|tegen");
 }

@@ -41,7 +41,13 @@ pub fn add(r: &mut Rules) {
     units(r, Volume, volumes);
     worded(r, Volume, &[("uma?", 1.0), ("mei[oa]", 0.5), ("(?:um )?quarto de", 0.25)], volumes);
     intervals(r, Volume, WORDS);
-    temperatures(r, "graus?|°", "c(?:el[cs]?(?:ius)?)?\\.?|cent[ií]grados?", "f(?:ah?rh?eh?n(?:h?eit)?)?\\.?", "abaixo de zero");
+    temperatures(
+        r,
+        "graus?|°",
+        "c(?:el[cs]?(?:ius)?)?\\.?|cent[ií]grados?",
+        "f(?:ah?rh?eh?n(?:h?eit)?)?\\.?",
+        "abaixo de zero",
+    );
     intervals(r, crate::token::Dimension::Temperature, WORDS);
     let quantities = &[
         ("m(?:ili)?g(?:rama)?s?", "gram", 0.001),

@@ -5,8 +5,8 @@ use crate::grammar::{Rules, re};
 use crate::rules::build::{num, ordinal_between, rank};
 use crate::rules::shapes::duration::{about, composed, counted, fixed, grains, worded};
 use crate::rules::shapes::number::{
-    decimal_word, digits, leading_point, multiply, negative, ordinal_words, powers, suffixes, sum, tens_and_units,
-    vague_words, words,
+    decimal_word, digits, leading_point, multiply, negative, ordinal_words, powers, suffixes, sum,
+    tens_and_units, vague_words, words,
 };
 use crate::token::{Dimension, Number, Payload};
 
@@ -64,7 +64,9 @@ pub fn add(r: &mut Rules) {
         });
     }
     vague_words(r, &[("(?:um )?par(?:es)?(?: de)?", 2.0), ("(?:uma )?d[uú]zias?(?: de)?", 12.0)]);
-    r.add("dozens", [crate::rules::build::clear_int(2, 99), re("d[uú]zias?(?: de)?")], |m| num(m.number(0)?.value * 12.0));
+    r.add("dozens", [crate::rules::build::clear_int(2, 99), re("d[uú]zias?(?: de)?")], |m| {
+        num(m.number(0)?.value * 12.0)
+    });
     powers(r, &[("mil", 3), ("mi(?:lh(?:ão|ao|ões|oes))?", 6), ("bi(?:lh(?:ão|ao|ões|oes))?", 9)]);
     multiply(r);
     sum(r, Some("e"));

@@ -3,8 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_weekday, both, clear_int, cycle, day_of_month, exact_year, grain, last_grain_of, minutes_after, month_day,
-    ordinal_between, time_of_day, time_where, weekend,
+    a_weekday, both, clear_int, cycle, day_of_month, exact_year, grain, last_grain_of, minutes_after,
+    month_day, ordinal_between, time_of_day, time_where, weekend,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -102,23 +102,34 @@ fn cycles(r: &mut Rules) {
         day::several_between(r, &[(before, index)]);
         day::several_after(r, &[(after, index)]);
     }
-    day::named_before(r, &[("n?est[ea]|n?ess[ea]", 0, false), ("pr[oó]xim[oa]s?", 0, true), ("[uú]ltim[oa]s?", -1, false)]);
-    r.add("named that comes", [a_weekday(), re("que vem")], |m| both(m.time(0)?, &cycle(Grain::Week, 1))?.token());
+    day::named_before(
+        r,
+        &[("n?est[ea]|n?ess[ea]", 0, false), ("pr[oó]xim[oa]s?", 0, true), ("[uú]ltim[oa]s?", -1, false)],
+    );
+    r.add("named that comes", [a_weekday(), re("que vem")], |m| {
+        both(m.time(0)?, &cycle(Grain::Week, 1))?.token()
+    });
     day::named_after(r, &[("seguinte", 0, true), ("passad[oa]", -1, false)]);
     day::nth_named_of(r, "d[aeo]|em");
     day::last_named_of(r, "[uú]ltim[oa]", "d[aeo]|em");
     r.add("last grain, year", [re("[uú]ltim[oa]"), grain(), time_where(|t| t.form == Form::Year)], |m| {
         last_grain_of(m.grain(1)?, m.time(2)?, 0).form(Form::Counted).token()
     });
-    r.add("last grain of year", [re("[uú]ltim[oa]"), grain(), re("d[eo]"), time_where(|t| t.form == Form::Year)], |m| {
-        last_grain_of(m.grain(1)?, m.time(3)?, 0).form(Form::Counted).token()
-    });
+    r.add(
+        "last grain of year",
+        [re("[uú]ltim[oa]"), grain(), re("d[eo]"), time_where(|t| t.form == Form::Year)],
+        |m| last_grain_of(m.grain(1)?, m.time(3)?, 0).form(Form::Counted).token(),
+    );
     let a_year = || time_where(|t| t.form == Form::Year);
     r.add("nth grain of year", [ordinal_between(1, 60), grain(), re("d[eo]"), a_year()], |m| {
-        crate::rules::build::nth_grain_after(m.grain(1)?, m.time(3)?, m.int(0)? - 1).form(Form::Counted).token()
+        crate::rules::build::nth_grain_after(m.grain(1)?, m.time(3)?, m.int(0)? - 1)
+            .form(Form::Counted)
+            .token()
     });
     r.add("nth grain, year", [ordinal_between(1, 60), grain(), a_year()], |m| {
-        crate::rules::build::nth_grain_after(m.grain(1)?, m.time(2)?, m.int(0)? - 1).form(Form::Counted).token()
+        crate::rules::build::nth_grain_after(m.grain(1)?, m.time(2)?, m.int(0)? - 1)
+            .form(Form::Counted)
+            .token()
     });
     day::absorbed(r, "the counted", "[oa]|ao|do|no", time_where(|time| time.form == Form::Counted));
     day::quarters(r, "d[eo]");
@@ -132,15 +143,29 @@ fn dates(r: &mut Rules) {
     day::weekday_with_day(r, ",?(?: dia)?|,|dia");
     day::day_then_month(r, "de|\\/");
     day::month_then_day(r, "dia");
-    day::absorbed(r, "on date", "n[oa]|[oa]|(?:n[oa] )?dia|(?:n?est[ea]|n?ess[ea]) dia", time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()));
-    r.add("dia number", [re("(?:n[oa] |est[ea] |ess[ea] )?dia"), clear_int(1, 31)], |m| day_of_month(m.int(1)?)?.token());
+    day::absorbed(
+        r,
+        "on date",
+        "n[oa]|[oa]|(?:n[oa] )?dia|(?:n?est[ea]|n?ess[ea]) dia",
+        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
+    );
+    r.add("dia number", [re("(?:n[oa] |est[ea] |ess[ea] )?dia"), clear_int(1, 31)], |m| {
+        day_of_month(m.int(1)?)?.token()
+    });
     day::day_of_that_month(r, "d[eo]");
     day::years(r);
     day::with_year(r, "d[eo]|em|,");
-    r.add("in year", [re("em|no ano(?: de)?"), clear_int(1000, 2100)], |m| exact_year(m.int(1)?).form(Form::Year).token());
+    r.add("in year", [re("em|no ano(?: de)?"), clear_int(1000, 2100)], |m| {
+        exact_year(m.int(1)?).form(Form::Year).token()
+    });
     day::numeric_year_first(r);
     day::numeric_day_first(r, "[-/.]", "[-/]");
-    day::absorbed(r, "in month", "em|n[oa]|durante", time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)));
+    day::absorbed(
+        r,
+        "in month",
+        "em|n[oa]|durante",
+        time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)),
+    );
     day::absorbed_after(r, "weekday,", a_weekday(), ",");
 }
 
@@ -153,20 +178,22 @@ fn clocks(r: &mut Rules) {
     clock::lettered(r, "hhh", "([01]?\\d|2[0-4]) ?h([0-5]\\d)?", true);
     clock::halves(r, "(?:(a\\.?\\s?m\\.?)|(p\\.?\\s?m\\.?))");
     clock::hour_then_minutes(r, &[("e", 1), ("menos", -1)]);
-    clock::hour_then_fraction(r, &[("e (?:um )?quarto", 15), ("e meia", 30), ("e (?:3|tr[eê]s) quartos", 45)]);
+    clock::hour_then_fraction(
+        r,
+        &[("e (?:um )?quarto", 15), ("e meia", 30), ("e (?:3|tr[eê]s) quartos", 45)],
+    );
     clock::past(r, &[("para [oa]s?|para", -1)]);
     clock::named_hours(r, &[("(?:o )?meio[\\s-]?dia", 12), ("(?:a )?meia[\\s-]?noite", 0)]);
     clock::zones(r, crate::rules::shapes::zones::ZONES);
-    clock::parts(
-        r,
-        &[("manh[aã]", 4, 12), ("tarde", 12, 19), ("noite", 18, 0), ("madrugada", 0, 4)],
-    );
+    clock::parts(r, &[("manh[aã]", 4, 12), ("tarde", 12, 19), ("noite", 18, 0), ("madrugada", 0, 4)]);
     clock::in_part(r, "(?:de|pela|na|[àa]) ?(?:a )?");
     clock::this_part(r, "est[ea]|ess[ea]|n?est[ea]");
     let clear_day = || time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none());
-    r.add("date by part", [clear_day(), re("(?:de|pela|na|[àa])"), crate::rules::build::a_part_of_day()], |m| {
-        both(m.time(0)?, m.time(2)?)?.token()
-    });
+    r.add(
+        "date by part",
+        [clear_day(), re("(?:de|pela|na|[àa])"), crate::rules::build::a_part_of_day()],
+        |m| both(m.time(0)?, m.time(2)?)?.token(),
+    );
     clock::date_with_part(r, "d[aeo]");
     clock::tod_with_part(r, "manh[aã]|tarde|noite|madrugada", "manh|madrugada", "(?:da|de|na|pela|[àa])");
     let _ = (time_of_day, minutes_after);

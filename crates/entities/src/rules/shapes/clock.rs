@@ -16,6 +16,11 @@ pub fn bare_hours(r: &mut Rules) {
     });
 }
 
+/// A bare number as an hour of twenty-four, latent.
+pub fn bare_hours_of_24(r: &mut Rules) {
+    r.add("hour", [clear_int(0, 24)], |m| hour(m.int(0)?, false).latent().token());
+}
+
 /// "at 3": words that make a latent hour a time.
 pub fn at(r: &mut Rules, pattern: &'static str) {
     r.add("at time of day", [re(pattern), time_of_day()], |m| m.time(1)?.clone().clear().token());
@@ -61,7 +66,7 @@ pub fn lettered(r: &mut Rules, name: &'static str, pattern: &'static str, twelve
 
 /// "5 pm": group 1 of the pattern for the morning, group 2 for the other half.
 pub fn halves(r: &mut Rules, pattern: &'static str) {
-    r.add("time of day am or pm", [time_of_day(), re(pattern)], |m| {
+    r.add("time of day am or pm", [time_where(Time::is_twelve), re(pattern)], |m| {
         in_half(m.time(0)?, m.has(1, 1))?.token()
     });
 }
@@ -135,17 +140,28 @@ pub fn date_with_part(r: &mut Rules, of: &'static str) {
 /// A time of day and a part of the day in either order: "3 in the afternoon", "in the evening at
 /// eight". `link` stands between, `morning` tells whether the part means the first half of the day.
 pub fn tod_with_part(r: &mut Rules, part: &str, morning: &'static str, link: &'static str) {
-    let is_morning = move |text: &str| morning.split('|').any(|word| text.contains(word));
-    r.add("time of day in part of day", [time_of_day(), re(format!("(?:{link})?\\s*({part})"))], move |m| {
-        in_half(m.time(0)?, is_morning(&m.group(1, 1)?))?.token()
-    });
-    r.add("part of day at time of day", [re(format!("(?:{link})?\\s*({part})")), clear_clock()], move |m| {
-        in_half(m.time(1)?, is_morning(&m.group(0, 1)?))?.token()
+    tod_then_part(r, part, morning, link);
+    part_then_tod(r, part, morning, link);
+}
+
+/// "3 in the afternoon".
+pub fn tod_then_part(r: &mut Rules, part: &str, morning: &'static str, link: &'static str) {
+    let pattern = format!("(?:{link})?\\s*({part})");
+    r.add("time of day in part of day", [time_where(Time::is_twelve), re(pattern)], move |m| {
+        in_half(m.time(0)?, is_morning(&m.group(1, 1)?, morning))?.token()
     });
 }
 
-fn clear_clock() -> Item {
-    time_where(|time| !time.latent && matches!(time.form, Form::TimeOfDay { .. }))
+/// "in the evening at eight".
+pub fn part_then_tod(r: &mut Rules, part: &str, morning: &'static str, link: &'static str) {
+    let clock = || time_where(|time| !time.latent && time.is_twelve());
+    r.add("part of day at time of day", [re(format!("(?:{link})?\\s*({part})")), clock()], move |m| {
+        in_half(m.time(1)?, is_morning(&m.group(0, 1)?, morning))?.token()
+    });
+}
+
+fn is_morning(text: &str, morning: &str) -> bool {
+    morning.split('|').any(|word| text.contains(word))
 }
 
 /// A whole-text word for an hour: "noon".

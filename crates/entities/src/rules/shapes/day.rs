@@ -219,7 +219,11 @@ pub fn named() -> Item {
 pub fn nth_named_of(r: &mut Rules, of: &'static str) {
     let items = || [ordinal_between(1, 60), a_weekday(), re(of), date()];
     r.add("nth weekday of time", items(), |m| {
-        m.time(1)?.nth_after(m.time(3)?, m.int(0)? - 1, false).form(Form::Counted).token()
+        {
+            // The nearest of the months is meant, not those of later years as well.
+            let base = m.time(3)?.nth(0, false);
+            m.time(1)?.nth_after(&base, m.int(0)? - 1, true).form(Form::Counted).token()
+        }
     });
     r.add("nth grain of time", [ordinal_between(1, 400), grain(), re(of), date()], |m| {
         nth_grain(m.grain(1)?, m.time(3)?, m.int(0)? - 1).form(Form::Counted).token()
@@ -250,7 +254,8 @@ pub fn grain_of_date(r: &mut Rules, of: &'static str) {
     r.add("grain of time", [grain(), re(of), date()], |m| {
         let (grain, time) = (m.grain(0)?, m.time(2)?);
         (grain > time.grain || grain == Grain::Day && time.grain == grain)
-            .then(|| timed(Series::each(grain).nth_after(&time.series, 0, false), grain))?
+            .then(|| nth_grain(grain, time, 0))?
+            .form(Form::Counted)
             .token()
     });
 }
@@ -341,7 +346,7 @@ pub fn numeric_day_first(r: &mut Rules, separator: &'static str, short_separator
     r.add("dd/mm/yyyy", [re(format!("{day}{separator}{month}{separator}(\\d{{4}}|\\d\\d)"))], |m| {
         year_month_day(m.group_int(0, 3)?, m.group_int(0, 2)?, m.group_int(0, 1)?)?.token()
     });
-    r.add("dd/mm", [re(format!("{day}{short_separator}{month}"))], |m| {
+    r.add("dd/mm", [re(format!("(?<![/.-]){day}{short_separator}{month}"))], |m| {
         month_day(m.group_int(0, 2)?, m.group_int(0, 1)?)?.token()
     });
 }
@@ -353,7 +358,7 @@ pub fn numeric_month_first(r: &mut Rules, separator: &'static str, short_separat
     r.add("mm/dd/yyyy", [re(format!("{month}{separator}{day}{separator}(\\d{{4}}|\\d\\d)"))], |m| {
         year_month_day(m.group_int(0, 3)?, m.group_int(0, 1)?, m.group_int(0, 2)?)?.token()
     });
-    r.add("mm/dd", [re(format!("{month}{short_separator}{day}"))], |m| {
+    r.add("mm/dd", [re(format!("(?<![/.-]){month}{short_separator}{day}"))], |m| {
         month_day(m.group_int(0, 1)?, m.group_int(0, 2)?)?.token()
     });
 }

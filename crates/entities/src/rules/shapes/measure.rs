@@ -105,14 +105,14 @@ pub fn temperatures(
     fahrenheit: &'static str,
     below_zero: &'static str,
 ) {
-    let bare = |unit: &'static str| {
-        move |m: &Match| point(Dimension::Temperature, m.number(0)?.value, unit)
-    };
+    let bare = |unit: &'static str| move |m: &Match| point(Dimension::Temperature, m.number(0)?.value, unit);
     r.of(Dimension::Temperature);
     r.add("degrees", [number(), re(degrees)], bare("degree"));
-    r.add("below zero", [number_where(|n| n.value > 0.0), re(format!("(?:{degrees})?\\s*(?:{below_zero})"))], |m| {
-        point(Dimension::Temperature, -m.number(0)?.value, "degree")
-    });
+    r.add(
+        "below zero",
+        [number_where(|n| n.value > 0.0), re(format!("(?:{degrees})?\\s*(?:{below_zero})"))],
+        |m| point(Dimension::Temperature, -m.number(0)?.value, "degree"),
+    );
     let without_scale = || measure_where(Dimension::Temperature, |measure| measure.unit == Some("degree"));
     for (pattern, unit) in [(celsius, "celsius"), (fahrenheit, "fahrenheit")] {
         r.add(format!("degrees {unit}"), [without_scale(), re(pattern)], move |m| {
@@ -187,7 +187,6 @@ pub const CURRENCIES: &[(&str, &str)] = &[
     ("€|euros?", "EUR"),
     ("aed", "AED"),
     ("afn", "AFN"),
-    ("all", "ALL"),
     ("amd", "AMD"),
     ("ang", "ANG"),
     ("aoa", "AOA"),
@@ -219,7 +218,6 @@ pub const CURRENCIES: &[(&str, &str)] = &[
     ("cny", "CNY"),
     ("cop", "COP"),
     ("crc", "CRC"),
-    ("cup", "CUP"),
     ("cve", "CVE"),
     ("czk", "CZK"),
     ("djf", "DJF"),
@@ -275,7 +273,6 @@ pub const CURRENCIES: &[(&str, &str)] = &[
     ("mkd", "MKD"),
     ("mmk", "MMK"),
     ("mnt", "MNT"),
-    ("mop", "MOP"),
     ("mro", "MRO"),
     ("mur", "MUR"),
     ("mvr", "MVR"),
@@ -319,7 +316,6 @@ pub const CURRENCIES: &[(&str, &str)] = &[
     ("tjs", "TJS"),
     ("tmt", "TMT"),
     ("tnd", "TND"),
-    ("top", "TOP"),
     ("try", "TRY"),
     ("ttd", "TTD"),
     ("twd", "TWD"),

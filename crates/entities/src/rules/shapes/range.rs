@@ -20,7 +20,10 @@ fn meet(one: &Time, other: &Time) -> Option<Payload> {
 
 /// A time that may begin or end an interval.
 pub fn end_point() -> Item {
-    time_where(|time| !time.latent && time.direction.is_none())
+    time_where(|time| {
+        let month = matches!(time.form, Form::Month(_));
+        (!time.latent || month) && time.direction.is_none()
+    })
 }
 
 /// "Monday to Friday", "from Monday to Friday": `to` between, `from` before.
