@@ -154,6 +154,8 @@ pub enum Part {
     Whole,
     /// The first five days.
     FirstDays,
+    /// From the tenth to the nineteenth.
+    SecondTen,
     /// The first half of a month.
     FirstHalf,
     /// The second half of a month.
@@ -674,6 +676,7 @@ impl Part {
             }
             (Part::Whole, _) => Some(Span { start: span.start, grain: Grain::Day, end: Some(whole_end) }),
             (Part::FirstDays, _) => days(0, 5),
+            (Part::SecondTen, _) => days(9, 19),
             (Part::FirstHalf, _) => days(0, 14),
             (Part::SecondHalf, _) => days(14, -1),
             (Part::FirstMonths, _) => months(0, 2),

@@ -97,8 +97,8 @@ pub fn time() -> Item {
 /// A time with a day or coarser.
 pub fn date() -> Item {
     time_where(|time| {
-        let month = matches!(time.form, Form::Month(_));
-        (!time.latent || month) && time.grain >= Grain::Day && time.direction.is_none()
+        let named = matches!(time.form, Form::Month(_) | Form::Year);
+        (!time.latent || named) && time.grain >= Grain::Day && time.direction.is_none()
     })
 }
 
@@ -473,7 +473,9 @@ pub fn lasting_from(time: &Time, duration: Duration) -> Time {
 
 /// Both at once.
 pub fn both(one: &Time, other: &Time) -> Option<Time> {
-    let (fine, coarse) = if one.grain < other.grain { (one, other) } else { (other, one) };
+    // Of two equally fine times the part of the day holds the other.
+    let first_is_fine = one.grain < other.grain || one.grain == other.grain && other.form == Form::PartOfDay;
+    let (fine, coarse) = if first_is_fine { (one, other) } else { (other, one) };
     let series = Series::intersect(&fine.series, &coarse.series)?;
     Some(Time {
         direction: one.direction.or(other.direction),

@@ -15,7 +15,10 @@ pub fn add(r: &mut Rules, _language: Language) {
     r.add("digits", [re("\\d{1,18}")], |m| num(m.text(0).parse().ok()?));
     r.add("n/m", [re("(?<![/])(\\d+)\\s*/\\s*(\\d+)")], |m| {
         let (numerator, denominator) = (m.group_int(0, 1)?, m.group_int(0, 2)?);
-        (denominator != 0).then(|| num(numerator as f64 / denominator as f64))?
+        let value = numerator as f64 / denominator as f64;
+        // A fraction is no hour or day, even when it is whole.
+        let number = Number { value, power: None, multipliable: false, vague: true };
+        (denominator != 0).then_some(Payload::Number(number))
     });
     r.of(Dimension::Money);
     let exact = || number_where(|number: &Number| number.value >= 0.0);

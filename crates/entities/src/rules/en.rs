@@ -20,6 +20,6 @@ pub fn add(r: &mut Rules, region: Option<&'static str>) {
     money::add(r, region);
     date::add(r);
     time::add(r);
-    holiday::add_all(r);
+    holiday::add_all(r, region);
     region::add(r, region);
 }

@@ -185,8 +185,13 @@ pub fn full_moon_date(from: i64, hours_east: f64) -> i64 {
 /// The day after the evening of the new moon at Mecca; a moon that is new only after sunset is
 /// seen a day later. 1 Muharram 1421 followed the new moon of 4 April 2000.
 pub fn islamic_month(islamic_year: i64, month: i64) -> i64 {
-    date_at(new_moon(3 + (islamic_year - 1421) * 12 + month - 1), 8.75) + DAY_MS
+    let announced = ANNOUNCED.iter().find(|(year, of_month, _)| (*year, *of_month) == (islamic_year, month));
+    let shift = announced.map_or(0, |(.., shift)| *shift);
+    date_at(new_moon(3 + (islamic_year - 1421) * 12 + month - 1), 8.75) + (1 + shift) * DAY_MS
 }
+
+// Months that were announced a day before or after the moon's computed one.
+const ANNOUNCED: [(i64, i64, i64); 3] = [(1397, 9, -1), (1408, 10, -1), (1468, 10, 1)];
 
 /// So many days after the first of an Islamic month.
 pub fn islamic(islamic_year: i64, month: i64, days_after: i64) -> Option<Span> {

@@ -146,10 +146,15 @@ fn counted(r: &mut Rules) {
     let weeks = || duration_where(|duration| duration.grain == Grain::Week);
     for (name, pattern, sign) in [("weekday in weeks", "in", 1), ("weekday weeks ago", "vor", -1)] {
         r.add(name, [a_weekday(), re(pattern), weeks()], move |m| {
-            both(m.time(0)?, &cycle(Grain::Week, sign * m.duration(2)?.value))?.token()
+            crate::rules::build::moved(&m.time(0)?.nth(0, true), m.duration(2)?, sign).token()
         });
     }
-    r.add("time in duration", [day::named(), re("in"), duration()], |m| {
+    let other = || {
+        time_where(|time| {
+            time.form != Form::Weekday && (matches!(time.form, Form::Month(_)) || time.holiday.is_some())
+        })
+    };
+    r.add("time in duration", [other(), re("in"), duration()], |m| {
         let base = crate::rules::build::from_now(m.duration(2)?);
         m.time(0)?.nth_after(&base, 0, false).token()
     });
@@ -159,11 +164,9 @@ fn counted(r: &mut Rules) {
 fn dates(r: &mut Rules) {
     day::weekday_with_day(r, ",? ?(?:de[rnm])?|de[rnm]|,");
     day::day_then_month(r, "im|des|vom");
-    for article in ["der|am|dem|den|des"] {
-        r.add("the ordinal month", [re(article), ordinal_between(1, 31), a_month()], |m| {
-            day::dated(m.time(2)?, m.int(1)?)
-        });
-    }
+    r.add("the ordinal month", [re("der|am|dem|den|des"), ordinal_between(1, 31), a_month()], |m| {
+        day::dated(m.time(2)?, m.int(1)?)
+    });
     day::month_then_day(r, "der|den");
     day::the_day(r, "am|der|den|dem|vom|zum");
     day::day_of_that_month(r, OF);
@@ -214,5 +217,5 @@ fn dates(r: &mut Rules) {
     );
     day::absorbed(r, "in month", "im|in", time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)));
     day::absorbed(r, "on weekend", "am|übers|über das", time_where(|t| t.form == Form::Weekday));
-    day::absorbed_after(r, "weekday,", a_weekday(), ",");
+    day::absorbed_after(r, "weekday,", day::a_single_weekday(), ",");
 }

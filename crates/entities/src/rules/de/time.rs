@@ -23,9 +23,9 @@ fn clocks(r: &mut Rules) {
     clock::bare_hours(r);
     clock::at(
         r,
-        "um|gegen|so um|so gegen|zirka um|circa um|ca\\.? um|(?:so )?(?:ungefähr|circa|zirka|etwa) um|pünktlich um",
+        "um|am|gegen|so um|so gegen|zirka um|circa um|ca\\.? um|(?:so )?(?:ungefähr|circa|zirka|etwa) um|pünktlich um",
     );
-    let clear = || time_where(|t| crate::rules::build::is_time_of_day(t));
+    let clear = || time_where(crate::rules::build::is_time_of_day);
     r.add("about time of day", [re(ABOUT), clear()], |m| m.time(1)?.clone().clear().token());
     r.add("time of day about", [clear(), re("in etwa|ungefähr|circa|zirka|pünktlich")], |m| {
         m.time(0)?.clone().clear().token()

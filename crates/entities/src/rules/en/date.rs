@@ -5,7 +5,7 @@ use crate::grammar::{Rules, re};
 use crate::rules::build::{
     a_month, a_weekday, ago, both, clear_int, cycle, date, day_of_month, duration, exact_year, grain,
     grain_where, last_grain_of, moved, natural, now, nth_grain_after, ordinal_between, several, through,
-    time, time_where, timed, up_to, weekend, year,
+    time_where, timed, up_to, weekend, year,
 };
 use crate::rules::shapes::day;
 use crate::series::{Part, Series};
@@ -182,19 +182,19 @@ fn cycles(r: &mut Rules) {
     });
     day::nth_named_of(r, "of|in|from");
     r.add("nth time after time", [ordinal_between(1, 60), day::named(), re("after"), date()], |m| {
-        m.time(1)?.nth_after(m.time(3)?, m.int(0)? - 1, true).token()
+        m.time(1)?.nth_after(m.time(3)?, m.int(0)? - 1, true).form(Form::Counted).token()
     });
     day::last_named_of(r, "(?:the )?last", "of|in");
     r.add("nth last", [ordinal_between(1, 60), re("last"), grain(), re("of|in"), date()], |m| {
         last_grain_of(m.grain(2)?, m.time(4)?, m.int(0)? - 1).form(Form::Counted).token()
     });
     day::grain_of_date(r, "of");
-    r.add("closest", [re("(?:the )?closest"), day::named(), re("to"), time()], |m| {
+    r.add("closest", [re("(?:the )?closest"), day::named(), re("to"), date()], |m| {
         closest(m.time(1)?, m.time(3)?, 0).token()
     });
     r.add(
         "nth closest",
-        [re("the"), ordinal_between(1, 20), re("closest"), day::named(), re("to"), time()],
+        [re("the"), ordinal_between(1, 20), re("closest"), day::named(), re("to"), date()],
         |m| closest(m.time(3)?, m.time(5)?, m.int(1)? - 1).token(),
     );
     day::quarters(r, "of");
@@ -272,7 +272,7 @@ fn dates(r: &mut Rules) {
         let date = both(m.time(1)?, &day_of_month(m.int(0)?)?)?;
         both(&date, &year(m.group_int(2, 1)?))?.token()
     });
-    day::absorbed_after(r, "weekday,", a_weekday(), ",");
+    day::absorbed_after(r, "weekday,", day::a_single_weekday(), ",");
     r.add("the ordinal of month", [re("the"), ordinal_between(1, 31), re("of"), a_month()], |m| {
         day::dated(m.time(3)?, m.int(1)?)
     });

@@ -58,7 +58,7 @@ const FIXED: &[(&str, &str, i64, i64)] = &[
 const BY_WEEKDAY: &[(&str, &str, i64, i64, i64)] = &[
     (
         "Martin Luther King's Day",
-        "(?:mlk|martin luther king,?)(?: jr\\.?,?)?'?s? day|civil rights day",
+        "(?:mlk|martin luther king,?)(?: jr\\.?,?)?(?:'?s)? day|civil rights day",
         3,
         1,
         1,
@@ -98,7 +98,6 @@ const MOVABLE: &[MovableRow] = &[
         orthodox_easter(y, -48)
     }),
     ("Great Lent", "great (?:fast|lent)", |y| days(orthodox_easter(y, -48)?.start, 40)),
-    ("Thanksgiving Day", "thanks? ?giving(?: day)?", |y| day(nth_weekday(y, 11, 4, 4))),
     ("Black Friday", "black fri(?:day)?", |y| day(nth_weekday(y, 11, 4, 4) + DAY_MS)),
     ("Boss's Day", "boss'?s?(?: day)?", |y| {
         let date = start_of(y, 10, 16);
@@ -160,6 +159,10 @@ const MOVABLE: &[MovableRow] = &[
     }),
 ];
 
+// On another day in Canada.
+const THANKSGIVING: &[MovableRow] =
+    &[("Thanksgiving Day", "thanks? ?giving(?: day)?", |y| day(nth_weekday(y, 11, 4, 4)))];
+
 // By the Islamic year.
 const ISLAMIC: &[MovableRow] = &[
     ("Eid al-Fitr", "eid[- ](?:al|ul)[- ]fitr", |h| islamic(h, 10, 0)),
@@ -189,11 +192,14 @@ const ISLAMIC: &[MovableRow] = &[
 ];
 
 /// Adds them.
-pub fn add_all(r: &mut Rules) {
+pub fn add_all(r: &mut Rules, region: Option<&'static str>) {
     r.of(Dimension::Time);
     fixed_holidays(r, FIXED);
     weekday_holidays(r, BY_WEEKDAY);
     movable_holidays(r, MOVABLE);
     movable_holidays(r, WORLD);
+    if region != Some("CA") {
+        movable_holidays(r, THANKSGIVING);
+    }
     islamic_holidays(r, ISLAMIC);
 }

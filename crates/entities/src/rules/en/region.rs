@@ -297,8 +297,11 @@ const UNITED_STATES: &[MovableRow] = &[
     }),
     ("Daylight Saving Start Day", "daylight savings? start(?: day)?", |y| day(nth_weekday(y, 3, 7, 2))),
     ("Daylight Saving End Day", "daylight savings? end(?: day)?", |y| day(nth_weekday(y, 11, 7, 1))),
-    ("Super Tuesday", "(?:super(?: duper)?|(?:mega )?giga|tsunami) tue(?:sday|s\\.?|\\.)?", |y| {
+    ("Super Tuesday", "super tue(?:sday|s\\.?|\\.)?", |y| {
         SUPER_TUESDAYS.iter().find(|(year, ..)| *year == y).and_then(|&(y, m, d)| day(start_of(y, m, d)))
+    }),
+    ("Super Tuesday", "(?:(?:mega )?giga|tsunami|super duper) tue(?:sday|s\\.?|\\.)?", |y| {
+        if y == 2008 { day(start_of(2008, 2, 5)) } else { None }
     }),
     ("Mini-Tuesday", "mini[- ]tuesday", |y| if y == 2004 { day(start_of(2004, 2, 3)) } else { None }),
 ];

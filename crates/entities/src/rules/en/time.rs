@@ -33,7 +33,9 @@ fn clocks(r: &mut Rules) {
     r.add("clock a or p", [with_minutes(), re("(?:(a)|(p))\\.?")], |m| {
         in_half(m.time(0)?, m.has(1, 1))?.token()
     });
-    r.add("hour date", [time_of_day(), re("on"), day_time()], |m| both(m.time(0)?, m.time(2)?)?.token());
+    r.add("hour date", [time_where(clock::is_hour), re("on"), day_time()], |m| {
+        both(m.time(0)?, m.time(2)?)?.token()
+    });
     r.add("hour, date", [time_of_day(), time_where(|t| !t.latent && t.grain >= Grain::Day)], |m| {
         let time = m.time(0)?;
         if time.latent { both(time, m.time(1)?)?.token() } else { None }
@@ -107,6 +109,11 @@ fn day_parts(r: &mut Rules) {
         let from = if m.text(0).starts_with("late") { 21 } else { 18 };
         both(&cycle(Grain::Day, 0), &part_of_day(from, 0))?.form(Form::PartOfDay).token()
     });
+    r.add(
+        "tonight, clock",
+        [re("toni(?:ght|te)"), time_where(|t| t.is_twelve() && t.latent && t.grain == Grain::Minute)],
+        |m| both(&cycle(Grain::Day, 0), &in_half(m.time(1)?, false)?)?.latent().token(),
+    );
     r.add("last night", [re("(late )?(?:last|yester) ?night")], |m| {
         let from = if m.has(0, 1) { 21 } else { 18 };
         both(&cycle(Grain::Day, -1), &part_of_day(from, 0))?.form(Form::PartOfDay).token()
@@ -145,7 +152,7 @@ fn ranges(r: &mut Rules) {
     range::dates(r, FROM, &format!("{TO}|and|but before"), TO);
     range::clocks(r, FROM, &format!("{TO}|and|but before"), TO);
     range::days_then_month(r, "from(?: the)?", "(?:-|to|th?ru|through|until|till?)(?: the)?", "of");
-    range::month_then_days(r, "from|between", "(?:-|to|th?ru|through|until|till?)(?: the)?");
+    range::month_then_days(r, "from", "(?:-|to|th?ru|through|until|till?)(?: the)?");
     range::after(r, "(?:sometimes? |anytime )?after|from|since");
     range::before(r, "(?:sometimes? |anytime )?before|(?:un)?till?|through|up to");
     range::by(r, "by");

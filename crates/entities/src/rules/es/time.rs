@@ -182,7 +182,7 @@ fn clocks(r: &mut Rules) {
     r.add("zero hours, minutes", [zero(), clear_int(1, 59)], |m| {
         minutes_after(m.int(1)?, m.time(0)?)?.clear().token()
     });
-    let any_hour = || time_where(|t| clock::is_hour(t));
+    let any_hour = || time_where(clock::is_hour);
     r.add("hour y minutos", [any_hour(), re("y"), clear_int(1, 59), re("min(?:uto)?s?")], |m| {
         minutes_after(m.int(2)?, m.time(0)?)?.clear().token()
     });
@@ -198,7 +198,7 @@ fn clocks(r: &mut Rules) {
     clock::digital(r, "[:.h]", true);
     clock::digital_seconds(r, "[:.]", true);
     clock::halves(r, "(?:(a\\.?\\s?m\\.?)|(p\\.?\\s?m\\.?))");
-    let clear_hour = || time_where(|t| clock::is_hour(t));
+    let clear_hour = || time_where(clock::is_hour);
     r.add("hour and minutes", [clear_hour(), re("y"), clear_int(1, 59)], |m| {
         minutes_after(m.int(2)?, m.time(0)?)?.token()
     });

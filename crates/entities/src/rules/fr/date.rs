@@ -124,10 +124,11 @@ fn cycles(r: &mut Rules) {
     let weeks = || grain_where(|grain| grain >= Grain::Week);
     r.add("dans la semaine", [re("dans l[ae']"), weeks()], |m| cycle(m.grain(1)?, 0).token());
     for (pattern, index) in [(NEXT, 1), (LAST, -1)] {
-        let all = || grain_where(|grain| grain != Grain::Hour || true);
-        r.add(format!("the grain {index}"), [re("l[ae'](?: )?|l'|une?"), all(), re(pattern)], move |m| {
-            cycle(m.grain(1)?, index).token()
-        });
+        r.add(
+            format!("the grain {index}"),
+            [re("l[ae'](?: )?|l'|une?"), crate::rules::build::grain(), re(pattern)],
+            move |m| cycle(m.grain(1)?, index).token(),
+        );
         r.add(format!("grain {index}"), [weeks(), re(pattern)], move |m| cycle(m.grain(0)?, index).token());
     }
     for (before, sign) in
@@ -261,7 +262,11 @@ fn parts(r: &mut Rules) {
 }
 
 fn month_part(month: &crate::token::Time, part: Part) -> Option<crate::token::Time> {
-    let part = if part == Part::Beginning { Part::FirstDays } else { part };
+    let part = match part {
+        Part::Beginning => Part::FirstDays,
+        Part::Middle => Part::SecondTen,
+        part => part,
+    };
     Some(timed(month.series.part(part), Grain::Day))
 }
 

@@ -93,6 +93,10 @@ fn day_parts(r: &mut Rules) {
         let words = ["début", "debut", "milieu", "fin ", "tôt", "tot", "déjeuner", "dejeuner", "travail"];
         let clear = text.starts_with("l'") || words.iter().any(|word| text.contains(word));
         let time = m.time(0)?;
+        let beside = text.starts_with("av") || text.starts_with("ap") || text.ends_with("travail");
+        if clear && time.latent && beside {
+            return both(&crate::rules::build::cycle(Grain::Day, 0), time)?.form(Form::PartOfDay).token();
+        }
         (clear && time.latent).then(|| time.clone().clear())?.token()
     });
     clock::this_part(r, "ce(?:t(?:te)?)?");

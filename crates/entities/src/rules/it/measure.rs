@@ -43,7 +43,7 @@ pub fn add(r: &mut Rules) {
     intervals(r, Volume, WORDS);
     temperatures(
         r,
-        "gradi?|°",
+        "grad[oi]|°",
         "c(?:el[cs]?(?:ius)?)?\\.?|centigrad[oi]",
         "f(?:ah?rh?eh?n(?:h?eit)?)?\\.?",
         "sotto (?:lo )?zero",

@@ -331,6 +331,6 @@ fn ranges(r: &mut Rules) {
         through(&day_of_month(m.int(1)?)?, &day_of_month(m.int(3)?)?).form(Form::Range).token()
     });
     range::after(r, "dopo(?: l[ea'])?|da(?:l(?:l[ea'])?)?|a partire da(?:l(?:le)?)?");
-    range::before(r, "prima d(?:i|el(?:l[ea'])?)|entro(?: il| le| la)?|fino a(?:l(?:le)?)?");
+    range::before(r, "prima d(?:i|el(?:l[ea'])?)|entro(?: le| la)?|fino a(?:l(?:le)?)?");
     range::intersections(r, "d[ie]l?|,|alle|il|della");
 }

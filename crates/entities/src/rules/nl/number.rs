@@ -67,7 +67,7 @@ pub fn add(r: &mut Rules) {
     suffixes(r, "(?:(k)|(m)|(g))");
     r.of(Dimension::Ordinal);
     ordinal_digits(r, "0*(\\d+) ?(?:ste|e|de)");
-    r.add("ordinal word", [re("([a-zéë]+?)(?:ste|de)")], |m| {
+    r.add("ordinal word", [re("([a-zéë]+)(?:ste|de)")], |m| {
         let stem = m.group(0, 1)?;
         rank(match stem.as_str() {
             "eer" => 1,
@@ -118,7 +118,7 @@ fn durations(r: &mut Rules) {
     );
     r.of(Dimension::Duration);
     counted(r);
-    worded(r, &[("e?[eé]{1,2}n", 1.0), ("(?:een )?halve?", 0.5), ("anderhalve?", 1.5)]);
+    worded(r, &[("e?[eé]{1,2}n", 1.0), ("(?:een )?hal(?:f|ve)", 0.5), ("anderhal(?:f|ve)", 1.5)]);
     fixed(r, &[("(?:een |1 )?kwartier", 15, Minute), ("(?:drie|3) kwartier", 45, Minute)]);
     r.add("minutes as '", [re("(\\d+)'")], |m| lasting(m.group_int(0, 1)?, Minute));
     r.add("seconds as \"", [re("(\\d+)\"")], |m| lasting(m.group_int(0, 1)?, Second));

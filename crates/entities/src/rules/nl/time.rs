@@ -3,8 +3,8 @@
 use crate::calendar::{Grain, start_of, weekday_of};
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, a_weekday, both, clear_int, cycle, date, day_of_month, duration, exact_year, hour_minute,
-    minutes_after, month_day, ordinal_between, part_of_day, time_of_day, time_where, weekend,
+    a_month, a_part_of_day, a_weekday, both, clear_int, cycle, date, day_of_month, duration, exact_year,
+    hour_minute, minutes_after, month_day, ordinal_between, part_of_day, time_of_day, time_where, weekend,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -161,6 +161,7 @@ fn dates(r: &mut Rules) {
     day::the_day(r, "op(?: de)?|de");
     day::day_of_that_month(r, "van");
     day::years(r);
+    r.add("ordinal as day", [ordinal_between(1, 31)], |m| day_of_month(m.int(0)?)?.token());
     day::with_year(r, "van|in|,");
     r.add("in year", [re("in(?: het jaar)?"), clear_int(1000, 2100)], |m| {
         exact_year(m.int(1)?).form(Form::Year).token()
@@ -176,8 +177,9 @@ fn dates(r: &mut Rules) {
         "op|de",
         time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
     );
+    day::absorbed(r, "on clock", "op", time_where(|t| !t.latent && crate::rules::build::is_time_of_day(t)));
     day::absorbed(r, "in month", "in|de", time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)));
-    day::absorbed_after(r, "weekday,", a_weekday(), ",");
+    day::absorbed_after(r, "weekday,", day::a_single_weekday(), ",");
     let _ = (day_of_month(1), a_month as fn() -> crate::grammar::Item);
 }
 
@@ -247,12 +249,11 @@ fn parts(r: &mut Rules) {
         both(&cycle(Grain::Day, 0), &part_of_day(13, 17))?.form(Form::PartOfDay).token()
     });
     clock::date_with_part(r, "van");
-    clock::tod_with_part(
-        r,
-        "'s morgens|'s ochtends|morgen|ochtend|'s middags|middag|namiddag|'s avonds|avond|'s nachts|nacht",
-        "morgen|ochtend|nacht",
-        "in de|op de",
-    );
+    r.add("time of day, part", [time_of_day(), a_part_of_day()], |m| both(m.time(0)?, m.time(1)?)?.token());
+    r.add("time of day in part", [time_of_day(), re("in de"), a_part_of_day()], |m| {
+        both(m.time(0)?, m.time(2)?)?.token()
+    });
+    clock::tod_with_part(r, "morgen|middag|avond|nacht", "morgen|nacht", "in de|op de");
 }
 
 fn ranges(r: &mut Rules) {

@@ -51,7 +51,7 @@ pub fn add(r: &mut Rules) {
     intervals(r, crate::token::Dimension::Temperature, WORDS);
     let quantities = &[
         ("m(?:ili)?g(?:rama)?s?", "gram", 0.001),
-        ("(?:k|qu)(?:ilo)?g?(?:rama)?s?|quilos?", "gram", 1000.0),
+        ("k(?:ilo)?g(?:rama)?s?|quilos?|quilogramas?", "gram", 1000.0),
         ("g(?:rama)?s?", "gram", 1.0),
         ("copos?|x[ií]caras?", "cup", 1.0),
         ("on[cç]as?|oz", "ounce", 1.0),

@@ -109,7 +109,7 @@ fn ordinals(r: &mut Rules) {
         let (tens, units) = (m.int(0)?, m.int(1)?);
         if tens % 10 == 0 { rank(tens + units) } else { None }
     });
-    r.add("ordinal digits", [re("0*(\\d+) ?(?:o|a|º|ª|°)")], |m| rank(m.group_int(0, 1)?));
+    r.add("ordinal digits", [re("0*(\\d+) ?(?:o|a|º|ª)")], |m| rank(m.group_int(0, 1)?));
 }
 
 fn durations(r: &mut Rules) {

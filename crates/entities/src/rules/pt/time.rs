@@ -91,7 +91,7 @@ fn names(r: &mut Rules) {
 }
 
 fn cycles(r: &mut Rules) {
-    day::cycles_before(r, &[("(?:n?est[ea]|n?ess[ea])", 0), (NEXT, 1), (LAST, -1)]);
+    day::cycles_before(r, &[("[dn]?(?:est[ea]|ess[ea])", 0), (NEXT, 1), (LAST, -1)]);
     r.add("current grain", [grain(), re("atual")], |m| cycle(m.grain(0)?, 0).token());
     for (before, after, index) in [(NEXT, COMES, 1), (LAST, LAST, -1)] {
         r.add(format!("the grain {index}"), [re("[oa]s?|n[oa]s?"), grain(), re(after)], move |m| {
@@ -106,6 +106,9 @@ fn cycles(r: &mut Rules) {
         r,
         &[("n?est[ea]|n?ess[ea]", 0, false), ("pr[oó]xim[oa]s?", 0, true), ("[uú]ltim[oa]s?", -1, false)],
     );
+    r.add("weekday of this week", [a_weekday(), re("[dn]est[ea] semana")], |m| {
+        both(m.time(0)?, &cycle(Grain::Week, 0))?.token()
+    });
     r.add("named that comes", [a_weekday(), re("que vem")], |m| {
         both(m.time(0)?, &cycle(Grain::Week, 1))?.token()
     });
@@ -154,6 +157,7 @@ fn dates(r: &mut Rules) {
     });
     day::day_of_that_month(r, "d[eo]");
     day::years(r);
+    day::clear_years(r);
     day::with_year(r, "d[eo]|em|,");
     r.add("in year", [re("em|no ano(?: de)?"), clear_int(1000, 2100)], |m| {
         exact_year(m.int(1)?).form(Form::Year).token()
@@ -166,7 +170,6 @@ fn dates(r: &mut Rules) {
         "em|n[oa]|durante",
         time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)),
     );
-    day::absorbed_after(r, "weekday,", a_weekday(), ",");
 }
 
 fn clocks(r: &mut Rules) {
@@ -205,7 +208,7 @@ fn ranges(r: &mut Rules) {
     range::dates(r, FROM, TO, "-|at[eé](?: ao?)?|ao?");
     range::clocks(r, FROM, TO, "-|at[eé]|[àa]s?");
     range::days_then_month(r, "desde|entre|d[aeo]|a partir d[eo]", TO, "de");
-    range::month_then_days(r, "desde|d[eo]", "-|ao?|at[eé]");
+    range::month_then_days(r, "desde", "-|ao?|at[eé]");
     range::after(r, "depois d[aeo]|ap[oó]s(?: as?)?|a partir d[aeo]s?|desde");
     range::before(r, "antes d[aeo]|at[eé](?: [aà]s?| o| ao)?|n[aã]o mais que(?: o)?");
     range::intersections(r, "d[aeo]|,|[àa]s?|em");

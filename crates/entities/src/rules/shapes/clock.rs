@@ -76,7 +76,10 @@ pub fn past(r: &mut Rules, rows: &[(&'static str, i64)]) {
     for &(pattern, sign) in rows {
         let items = [clear_int(1, 59), re(pattern), time_where(is_hour)];
         r.add(format!("minutes past hour {sign}"), items, move |m| {
-            minutes_after(sign * m.int(0)?, m.time(2)?)?.token()
+            let time = m.time(2)?;
+            let noon = sign < 0 && time.hour() == Some(12) && time.is_twelve();
+            let time = if noon { hour(12, false) } else { time.clone() };
+            minutes_after(sign * m.int(0)?, &time)?.token()
         });
     }
 }
@@ -85,7 +88,10 @@ pub fn past(r: &mut Rules, rows: &[(&'static str, i64)]) {
 pub fn fraction_past(r: &mut Rules, rows: &[(&'static str, i64)]) {
     for &(pattern, minutes) in rows {
         r.add(format!("fraction past hour {minutes}"), [re(pattern), time_where(is_hour)], move |m| {
-            minutes_after(minutes, m.time(1)?)?.token()
+            let time = m.time(1)?;
+            let noon = minutes < 0 && minutes != -30 && time.hour() == Some(12) && time.is_twelve();
+            let time = if noon { hour(12, false) } else { time.clone() };
+            minutes_after(minutes, &time)?.token()
         });
     }
 }
@@ -132,7 +138,9 @@ pub fn this_part(r: &mut Rules, pattern: &'static str) {
 /// A date and a part of the day in either order: "Monday morning", "morning of the 15th".
 pub fn date_with_part(r: &mut Rules, of: &'static str) {
     let day = || time_where(|time| !time.latent && time.grain == Grain::Day && time.direction.is_none());
-    r.add("date, part of day", [day(), a_part_of_day()], |m| both(m.time(0)?, m.time(1)?)?.token());
+    r.add("date, part of day", [day(), a_part_of_day()], |m| {
+        both(m.time(0)?, m.time(1)?)?.form(Form::PartOfDay).token()
+    });
     r.add("part of day of date", [a_part_of_day(), re(of), day()], |m| both(m.time(0)?, m.time(2)?)?.token());
     r.add("part of day, date", [a_part_of_day(), day()], |m| both(m.time(0)?, m.time(1)?)?.token());
 }
@@ -147,8 +155,12 @@ pub fn tod_with_part(r: &mut Rules, part: &str, morning: &'static str, link: &'s
 /// "3 in the afternoon".
 pub fn tod_then_part(r: &mut Rules, part: &str, morning: &'static str, link: &'static str) {
     let pattern = format!("(?:{link})?\\s*({part})");
-    r.add("time of day in part of day", [time_where(Time::is_twelve), re(pattern)], move |m| {
-        in_half(m.time(0)?, is_morning(&m.group(1, 1)?, morning))?.token()
+    r.add("time of day in part of day", [time_of_day(), re(pattern)], move |m| {
+        let (time, is_morning) = (m.time(0)?, is_morning(&m.group(1, 1)?, morning));
+        if time.is_twelve() {
+            return in_half(time, is_morning)?.token();
+        }
+        (!is_morning && time.hour().is_some()).then(|| time.clone().clear())?.token()
     });
 }
 

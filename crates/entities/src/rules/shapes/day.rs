@@ -208,6 +208,11 @@ pub fn named_after(r: &mut Rules, rows: &[(&'static str, i64, bool)]) {
     }
 }
 
+/// A weekday, not a weekend.
+pub fn a_single_weekday() -> Item {
+    time_where(|time| time.form == Form::Weekday && time.grain == Grain::Day)
+}
+
 /// A time with a name that comes back: weekday, month, season, holiday.
 pub fn named() -> Item {
     time_where(|time| {
@@ -221,7 +226,8 @@ pub fn nth_named_of(r: &mut Rules, of: &'static str) {
     r.add("nth weekday of time", items(), |m| {
         {
             // The nearest of the months is meant, not those of later years as well.
-            let base = m.time(3)?.nth(0, false);
+            let base = m.time(3)?;
+            let base = if matches!(base.form, Form::Month(_)) { base.nth(0, false) } else { base.clone() };
             m.time(1)?.nth_after(&base, m.int(0)? - 1, true).form(Form::Counted).token()
         }
     });
