@@ -209,8 +209,7 @@ impl Conversation {
     /// Asks the action server.
     pub(crate) async fn call(&mut self, name: &str, tracker: Tracker) -> Outcome {
         let domain = &self.mind.domain;
-        let needs_domain =
-            domain.actions_with_domain.iter().any(|action| action == name) || name.starts_with("validate_");
+        let needs_domain = domain.actions_with_domain.iter().any(|action| action == name);
         let call = ActionCall { name: name.to_owned(), tracker: tracker.clone(), needs_domain };
         match self.line.ask(Question::CallAction(call)).await {
             Some(Answer::Action(Ok(reply))) => self.replied(reply, &tracker).await,

@@ -3,7 +3,9 @@
 mod golden;
 mod length;
 mod matching;
+mod responses;
 mod script;
 mod scripts;
 mod stories;
 mod support;
+mod whole;
