@@ -8,13 +8,14 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use intendant_port::BoxFuture;
 use intendant_port::action::{ActionCall, ActionReply, ActionServer};
-use intendant_port::clock::{Clock, SystemClock};
+use intendant_port::clock::Clock;
 use intendant_port::error::{Error, Kind, Result};
 use intendant_rasa_format::wire::{self, Verbosity};
 use intendant_talk::message::Object;
 use intendant_talk::time::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::clock::SystemClock;
 use crate::endpoint::Endpoint;
 use crate::http::{Answer, HttpClient, Outgoing};
 

@@ -1,10 +1,11 @@
-//! HTTP out: the action server, the response generator, deliveries.
+//! HTTP out: the action server, the response generator, deliveries. And the computer's clock.
 //!
 //! One client for all ([`http::HttpClient`]), with pooled connections and one time limit per
 //! request. TLS is rustls with ring and the system's certificates, which builds without a C
 //! toolchain for cryptography.
 
 pub mod action;
+pub mod clock;
 pub mod courier;
 pub mod endpoint;
 pub mod generate;
