@@ -166,7 +166,7 @@ impl PartTagger {
             }
             sequences.end_sequence();
         }
-        let epochs = settings.epochs.unwrap_or_else(|| (40_000 / sequences.len().max(1)).clamp(12, 60));
+        let epochs = settings.epochs.unwrap_or_else(|| (40_000 / sequences.len().max(1)).clamp(5, 60));
         let options = chain::Options { epochs, rate: 0.25, decay: 0.002, seed: settings.seed };
         let tags = 2 * labels.len() + 1;
         // An inside tag continues its own kind only.

@@ -81,9 +81,6 @@ fn rich(message: &Message<'_>) -> Vec<Vec<u64>> {
                 |kind: u64, left: u64, right: u64| mix(mix(left ^ kind).wrapping_add(right.rotate_left(23)));
             features.push(pair(1, word(position - 1), here.word));
             features.push(pair(2, here.word, word(position + 1)));
-            features.push(pair(3, word(position - 1), word(position + 1)));
-            features.push(pair(4, word(position - 2), word(position - 1)));
-            features.push(pair(5, word(position + 1), word(position + 2)));
             features.extend(here.affixes.iter().map(|affix| at(0, *affix)));
             features.push(at(0, here.shape));
             features.push(at(0, here.flags));
