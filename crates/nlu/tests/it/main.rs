@@ -23,8 +23,8 @@ pub fn example(intent: &str, annotated: &str) -> Example {
     };
     let mut rest = annotated;
     while let Some((before, after)) = rest.split_once('[') {
-        let (value, after) = after.split_once("](").unwrap();
-        let (label, after) = after.split_once(')').unwrap();
+        let (value, after) = after.split_once("](").expect("an annotation has a label");
+        let (label, after) = after.split_once(')').expect("a label ends");
         let (entity, role) = label.split_once(':').map_or((label, None), |(name, role)| (name, Some(role)));
         example.text.push_str(before);
         let start = example.text.chars().count();
