@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use intendant_component::training::{Cancelled, TrainContext};
-use intendant_numeric::chain::{self, Chain, Sequences};
+use intendant_numeric::chain::{self, Chain, Lattice, Sequences};
 use intendant_numeric::index::Index;
 use intendant_talk::data::Example;
 use intendant_talk::message::Entity;
@@ -39,6 +39,8 @@ struct PartTagger {
     labels: Vec<String>,
     index: Index,
     chain: Chain,
+    /// Prepared sums, copied for each message.
+    lattice: Lattice,
 }
 
 /// Messages with their annotations.
@@ -179,7 +181,7 @@ impl PartTagger {
         };
         let chain = chain::train(&sequences, (index.len(), tags), allowed, &options, go_on);
         let chain = chain.ok_or(Cancelled)?.compact();
-        Ok(Some(Self { part, labels, index, chain }))
+        Ok(Some(Self { part, labels, index, lattice: chain.lattice(), chain }))
     }
 
     fn label(&self, features: &[Vec<u64>]) -> Vec<TokenLabel> {
@@ -187,7 +189,7 @@ impl PartTagger {
             .iter()
             .map(|features| features.iter().filter_map(|hash| self.index.get(*hash)).collect())
             .collect();
-        let mut lattice = self.chain.lattice();
+        let mut lattice = self.lattice.clone();
         let tagging = self.chain.tag(&mut lattice, known.iter().map(Vec::as_slice));
         tagging
             .tags
@@ -241,7 +243,7 @@ impl PartTagger {
         if labels.is_empty() || !chain.is_sound(index.len()) {
             return Err(Unreadable::new("a tagger's parts do not fit each other"));
         }
-        Ok(Self { part, labels, index, chain })
+        Ok(Self { part, labels, index, lattice: chain.lattice(), chain })
     }
 }
 
