@@ -1,5 +1,8 @@
 //! The same conversations against every tracker store, and what only some of them promise.
 
+// A test may stop where it stands.
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
