@@ -32,6 +32,9 @@ pub trait TrackerStore: Send + Sync {
     /// forgets what it had; SQL stores add what goes beyond the last session's number of events.
     fn replace<'a>(&'a self, sender_id: &'a str, events: Vec<Arc<Event>>) -> BoxFuture<'a, Result<()>>;
 
+    /// What [`Scope::LastSession`] would give of these events, by the store's own rule.
+    fn last_session(&self, events: Vec<Arc<Event>>) -> Vec<Arc<Event>>;
+
     /// Ids of all stored conversations.
     fn conversation_ids(&self) -> BoxFuture<'_, Result<Vec<String>>>;
 

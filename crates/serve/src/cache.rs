@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use intendant_talk::tracker::Tracker;
 
 /// Most events held in each generation.
-const GENERATION_EVENTS_MAX: usize = 20_000;
+const GENERATION_EVENTS_MAX: usize = 8_000;
 /// Most conversations held in each generation.
-const GENERATION_TRACKERS_MAX: usize = 5_000;
+const GENERATION_TRACKERS_MAX: usize = 2_000;
 
 #[derive(Default)]
 pub(crate) struct Cache {
@@ -85,7 +85,7 @@ mod tests {
         cache.put(tracker("used", 10), 1);
         for number in 0..3 * GENERATION_TRACKERS_MAX {
             cache.put(tracker(&number.to_string(), 1), 1);
-            if number % 1000 == 0 {
+            if number % 500 == 0 {
                 let used = cache.take("used", 1).expect("was used lately");
                 cache.put(used, 1);
             }
@@ -98,9 +98,9 @@ mod tests {
     #[test]
     fn long_conversations_count_by_their_events() {
         let cache = Cache::default();
-        cache.put(tracker("a", 15_000), 1);
-        cache.put(tracker("b", 15_000), 1);
-        cache.put(tracker("c", 15_000), 1);
+        cache.put(tracker("a", 6_000), 1);
+        cache.put(tracker("b", 6_000), 1);
+        cache.put(tracker("c", 6_000), 1);
         assert!(cache.take("a", 1).is_none());
         assert!(cache.take("b", 1).is_some());
         assert!(cache.take("c", 1).is_some());

@@ -85,11 +85,16 @@ impl Server {
         if work.keep == Keep::Store {
             let begins_session = appended.iter().any(|event| starts_session(event));
             self.save(&work.sender_id, appended).await?;
-            // After a session start the store decides which events belong to the last session; posted
-            // events may carry any time and thus belong to an earlier one.
-            if !begins_session && !is_posted {
-                self.cache().put(tracker, epoch);
-            }
+            // After a session start the store's rule decides which events the next message sees; so
+            // it does for posted events, which may carry any time.
+            let tracker = match begins_session || is_posted {
+                true => {
+                    let events = outside.store.last_session(tracker.events().to_vec());
+                    replayed(&work.sender_id, &work.assistant, events)
+                }
+                false => tracker,
+            };
+            self.cache().put(tracker, epoch);
         }
         Ok(seen)
     }

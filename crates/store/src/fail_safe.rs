@@ -13,8 +13,6 @@ use intendant_port::error::{Error, Kind, Result};
 use intendant_port::store::{Scope, TrackerStore};
 use intendant_talk::event::Event;
 
-use crate::session::last_session_start;
-
 /// Most events kept while the store fails; beyond, messages fail.
 const KEPT_EVENTS_MAX: usize = 200_000;
 /// Time between attempts to write what is kept.
@@ -141,10 +139,10 @@ impl TrackerStore for FailSafe {
             };
             let mut events = stored.unwrap_or_default();
             events.extend(kept);
-            if scope == Scope::LastSession {
-                events.drain(..last_session_start(&events));
-            }
-            Ok(Some(events))
+            Ok(Some(match scope {
+                Scope::LastSession => self.last_session(events),
+                Scope::AllSessions => events,
+            }))
         })
     }
 
@@ -174,6 +172,10 @@ impl TrackerStore for FailSafe {
             self.shared.write_kept().await?;
             self.shared.store.replace(sender_id, events).await
         })
+    }
+
+    fn last_session(&self, events: Vec<Arc<Event>>) -> Vec<Arc<Event>> {
+        self.shared.store.last_session(events)
     }
 
     fn conversation_ids(&self) -> BoxFuture<'_, Result<Vec<String>>> {

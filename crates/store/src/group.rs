@@ -11,10 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Writes waiting for the writer; callers wait beyond that.
 const WAITING_MAX: usize = 4096;
-/// Most writes in one transaction.
-const BATCH_MAX: usize = 512;
-/// Rows of one statement. Powers of two keep the number of prepared statements small.
-const ROWS_MAX: usize = 64;
+/// Most writes in one transaction; few enough that they usually fit one statement.
+const BATCH_MAX: usize = 32;
+/// Most rows of one statement, so that bound values stay within SQLite's limit.
+const ROWS_MAX: usize = 256;
 
 /// Where rows go.
 #[derive(Clone, Copy, Debug)]
@@ -211,20 +211,28 @@ async fn insert_all(
     table: Table,
     rows: &[&Row],
 ) -> std::result::Result<(), sqlx::Error> {
+    // One statement is a transaction by itself and one trip to the connection's thread.
+    if let Some(statement) = (rows.len() <= ROWS_MAX).then(|| insert_statement(table, rows.len())) {
+        return insert(connection, statement, rows).await;
+    }
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    let mut rest = rows;
-    while !rest.is_empty() {
-        let count = (1 << rest.len().ilog2()).min(ROWS_MAX);
-        let (now, later) = rest.split_at(count);
-        rest = later;
-        let mut arguments = SqliteArguments::default();
-        for field in now.iter().flat_map(|row| row.iter()) {
-            bind(&mut arguments, field)?;
-        }
-        let statement = AssertSqlSafe(insert_statement(table, count));
-        sqlx::query_with(statement, arguments).execute(&mut *connection).await?;
+    for rows in rows.chunks(ROWS_MAX) {
+        insert(connection, insert_statement(table, rows.len()), rows).await?;
     }
     sqlx::query("COMMIT").execute(&mut *connection).await?;
+    Ok(())
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    statement: String,
+    rows: &[&Row],
+) -> std::result::Result<(), sqlx::Error> {
+    let mut arguments = SqliteArguments::default();
+    for field in rows.iter().flat_map(|row| row.iter()) {
+        bind(&mut arguments, field)?;
+    }
+    sqlx::query_with(AssertSqlSafe(statement), arguments).execute(connection).await?;
     Ok(())
 }
 
@@ -239,8 +247,8 @@ fn bind(arguments: &mut SqliteArguments, field: &Field) -> std::result::Result<(
 }
 
 fn insert_statement(table: Table, rows: usize) -> String {
-    let row = format!("({})", vec!["?"; table.columns].join(", "));
-    format!("INSERT INTO {} VALUES {}", table.target, vec![row; rows].join(", "))
+    let row = format!("({})", vec!["?"; table.columns].join(","));
+    format!("INSERT INTO {} VALUES {}", table.target, vec![row; rows].join(","))
 }
 
 fn failed(what: &str, error: sqlx::Error) -> Error {

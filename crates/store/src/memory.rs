@@ -61,6 +61,11 @@ impl TrackerStore for MemoryStore {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    fn last_session(&self, mut events: Vec<Arc<Event>>) -> Vec<Arc<Event>> {
+        events.drain(..last_session_start(&events));
+        events
+    }
+
     fn conversation_ids(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         let ids = self.conversations().keys().cloned().collect();
         Box::pin(std::future::ready(Ok(ids)))

@@ -13,7 +13,7 @@ use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind, Result};
 use intendant_port::store::{Scope, TrackerStore};
 use intendant_rasa_format::wire::{event_from_json, event_to_json};
-use intendant_talk::event::Event;
+use intendant_talk::event::{Event, EventKind};
 use intendant_talk::time::Timestamp;
 use serde_json::Value;
 use sqlx::SqlitePool;
@@ -23,6 +23,8 @@ use crate::group::{Field, GroupWriter, Row, Table};
 
 /// How long to wait for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Prepared statements kept: one per number of rows that are written together.
+const STATEMENTS_MAX: usize = 300;
 /// Connections for reading.
 const READERS_MAX: u32 = 4;
 /// How often, at most, it is looked whether others have written.
@@ -60,6 +62,7 @@ pub fn options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS_MAX)
 }
 
 /// The tracker store of `type: sql` with SQLite.
@@ -165,6 +168,14 @@ impl TrackerStore for SqliteStore {
             let beyond: Vec<Row> = events.iter().skip(stored).map(|event| row(sender_id, event)).collect();
             if beyond.is_empty() { Ok(()) } else { self.writer.write(beyond).await }
         })
+    }
+
+    fn last_session(&self, mut events: Vec<Arc<Event>>) -> Vec<Arc<Event>> {
+        let starts = events.iter().filter(|event| matches!(event.kind, EventKind::SessionStarted));
+        if let Some(newest) = starts.map(|event| event.timestamp).max() {
+            events.retain(|event| event.timestamp >= newest);
+        }
+        events
     }
 
     fn conversation_ids(&self) -> BoxFuture<'_, Result<Vec<String>>> {

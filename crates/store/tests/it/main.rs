@@ -113,6 +113,8 @@ async fn memory_keeps_the_last_session_and_sql_all() {
         store.append("a", events(30, "slot=3")).await.unwrap();
         assert_eq!(loaded(store, "a", Scope::AllSessions).await.as_deref(), Some(all));
         assert_eq!(loaded(store, "a", Scope::LastSession).await.as_deref(), Some(last));
+        let told = store.load("a", Scope::AllSessions).await.unwrap().unwrap();
+        assert_eq!(script(&store.last_session(told)), last);
     };
     // Memory splits at the action, SQL at the time of the newest session's event.
     let last = "action_session_start started slot=2 slot=3";
@@ -280,6 +282,10 @@ impl TrackerStore for Fragile {
 
     fn replace<'a>(&'a self, sender_id: &'a str, events: Events) -> BoxFuture<'a, Result<()>> {
         self.append(sender_id, events)
+    }
+
+    fn last_session(&self, events: Events) -> Events {
+        self.store.last_session(events)
     }
 
     fn conversation_ids(&self) -> BoxFuture<'_, Result<Vec<String>>> {
