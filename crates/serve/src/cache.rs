@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use intendant_talk::tracker::Tracker;
 
 /// Most events held in each generation.
-const GENERATION_EVENTS_MAX: usize = 8_000;
+const GENERATION_EVENTS_MAX: usize = 112_000;
 /// Most conversations held in each generation.
 const GENERATION_TRACKERS_MAX: usize = 2_000;
 
@@ -98,9 +98,9 @@ mod tests {
     #[test]
     fn long_conversations_count_by_their_events() {
         let cache = Cache::default();
-        cache.put(tracker("a", 6_000), 1);
-        cache.put(tracker("b", 6_000), 1);
-        cache.put(tracker("c", 6_000), 1);
+        cache.put(tracker("a", 12_000), 1);
+        cache.put(tracker("b", 12_000), 1);
+        cache.put(tracker("c", 12_000), 1);
         assert!(cache.take("a", 1).is_none());
         assert!(cache.take("b", 1).is_some());
         assert!(cache.take("c", 1).is_some());
