@@ -49,7 +49,7 @@ fn shell_nlu(assistant: &Assistant) -> Result<ExitCode, Failure> {
     };
     say!("NLU model loaded. Type a message and press enter to parse it; {STOP} ends.");
     for text in Lines::new("Next message:\n") {
-        let parse = pipeline.parse(text.trim());
+        let parse = model::understand(pipeline, &text);
         let json = serde_json::to_string_pretty(&wire::parse_to_json(&parse));
         say!("{}", json.map_err(|error| Failure::of("", &error))?);
     }
