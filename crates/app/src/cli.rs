@@ -49,11 +49,24 @@ pub enum Command {
     Shell(ShellArgs),
     /// Measures a model on test stories and test data.
     Test(TestArgs),
+    /// Finds times, numbers, money and units in texts: Duckling's HTTP API.
+    Entities(EntitiesArgs),
     /// Checks and transforms the project's data.
     Data(DataArgs),
     /// Prints the generated reference pages.
     #[command(hide = true)]
     Reference,
+}
+
+/// Where `intendant entities` listens.
+#[derive(Debug, Args)]
+pub struct EntitiesArgs {
+    /// The port to listen on.
+    #[arg(short, long, default_value_t = 8000, value_name = "PORT")]
+    pub port: u16,
+    /// The network interface to listen on.
+    #[arg(short, long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub interface: String,
 }
 
 #[derive(Debug, Args)]

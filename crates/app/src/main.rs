@@ -61,6 +61,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Data(arguments) => match arguments.command {
             DataCommand::Validate(arguments) => commands::data::run(arguments, &environment),
         },
+        Command::Entities(arguments) => commands::entities::run(&arguments),
         Command::Reference => commands::reference::run(),
     }
 }

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod data;
+pub mod entities;
 pub mod init;
 pub mod reference;
 pub mod run;

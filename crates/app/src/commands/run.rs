@@ -89,14 +89,15 @@ pub async fn api_router(
         body_bytes_max: BODY_BYTES_MAX,
     };
     let workshop = Arc::new(AppWorkshop { environment: environment.clone() });
-    Ok(router(Api {
+    let router = router(Api {
         server: server.clone(),
         workshop,
         channels,
         courier: Arc::new(HttpCourier::new(client.clone())),
         settings,
         trainings: AtomicUsize::new(0),
-    }))
+    });
+    Ok(if arguments.enable_api { router.nest("/entities", super::entities::router()) } else { router })
 }
 
 /// Listens until the process is asked to end, then finishes what is in hand.
@@ -115,7 +116,8 @@ pub async fn listen_until_stopped(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn asked_to_stop() {
+/// Ends when the process is asked to end.
+pub async fn asked_to_stop() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -154,7 +154,7 @@ pub fn tod_with_part(r: &mut Rules, part: &str, morning: &'static str, link: &'s
 
 /// "3 in the afternoon".
 pub fn tod_then_part(r: &mut Rules, part: &str, morning: &'static str, link: &'static str) {
-    let pattern = format!("(?:{link})?\\s*({part})");
+    let pattern = linked(link, part);
     r.add("time of day in part of day", [time_of_day(), re(pattern)], move |m| {
         let (time, is_morning) = (m.time(0)?, is_morning(&m.group(1, 1)?, morning));
         if time.is_twelve() {
@@ -167,9 +167,14 @@ pub fn tod_then_part(r: &mut Rules, part: &str, morning: &'static str, link: &'s
 /// "in the evening at eight".
 pub fn part_then_tod(r: &mut Rules, part: &str, morning: &'static str, link: &'static str) {
     let clock = || time_where(|time| !time.latent && time.is_twelve());
-    r.add("part of day at time of day", [re(format!("(?:{link})?\\s*({part})")), clock()], move |m| {
+    r.add("part of day at time of day", [re(linked(link, part)), clock()], move |m| {
         in_half(m.time(1)?, is_morning(&m.group(0, 1)?, morning))?.token()
     });
+}
+
+// The link stands apart: "a manhã" is no "amanhã".
+fn linked(link: &str, part: &str) -> String {
+    format!("(?:(?:{link})(?:\\s+|(?<=')))?({part})")
 }
 
 fn is_morning(text: &str, morning: &str) -> bool {
