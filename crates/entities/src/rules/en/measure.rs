@@ -142,11 +142,7 @@ fn add_up(first: &Measure, second: &Measure) -> Option<(&'static str, &'static s
 fn temperatures(r: &mut Rules) {
     let bare =
         |unit: &'static str| move |m: &crate::grammar::Match| point(Temperature, m.number(0)?.value, unit);
-    r.add(
-        "degrees",
-        [number_where(|_| true), re("(?:deg(?:ree)?s?\\.?|°)(?!\\s?(?:deg|°))")],
-        bare("degree"),
-    );
+    r.add("degrees", [number_where(|_| true), re("(?:deg(?:ree)?s?\\.?|°)")], bare("degree"));
     let without_unit = || measure_where(Temperature, |measure| measure.unit == Some("degree"));
     for (name, pattern, unit) in [
         ("celsius", "(?:°\\s?)?(?:c|cel[cs]?(?:ius)?\\.?)", "celsius"),

@@ -140,7 +140,7 @@ fn cycles(r: &mut Rules) {
     day::named_after(r, &[("prochaine?", 0, true), ("derni[eéè]re?|pass[ée]e?", -1, false)]);
     day::named_before(r, &[("ce(?:t(?:te)?)?", 0, false)]);
     r.add("weekday after", [a_weekday(), re("(?:suivant|d'apr[eè]s)")], |m| {
-        both(m.time(0)?, &cycle(Grain::Week, 1))?.token()
+        m.time(0)?.nth(1, false).token()
     });
     r.add("weekday of week", [a_weekday(), re("(?:de )?(?:(cette)|la) semaine ?(prochaine|suivante|d'apr[eè]s|qui suit)?(derni[eè]re|pass[ée]e)?")], |m| {
         let index = if m.has(1, 2) { 1 } else if m.has(1, 3) { -1 } else { 0 };

@@ -140,6 +140,18 @@ fn ranges(r: &mut Rules) {
         [re("du"), clear_int(1, 31), re("-|au|jusqu'au"), time_where(|t| !t.latent && t.grain == Grain::Day)],
         |m| number_to_date(m.int(1)?, m.time(3)?),
     );
+    for (name, first) in [
+        ("number", clear_int as fn(i64, i64) -> crate::grammar::Item),
+        ("ordinal", crate::rules::build::ordinal_between),
+    ] {
+        let weekday = crate::rules::build::a_weekday;
+        let items =
+            [re("du"), first(1, 31), re("au"), weekday(), clear_int(1, 31), crate::rules::build::a_month()];
+        r.add(format!("du {name} au weekday number month"), items, |m| {
+            let on = |day: i64| both(m.time(5)?, &day_of_month(day)?);
+            through(&on(m.int(1)?)?, &on(m.int(4)?)?).form(Form::Range).token()
+        });
+    }
     range::after(r, "apr[eè]s|à partir (?:de|du|d')|à partir de|plus tard que|depuis(?: le)?|d[eè]s(?: le)?");
     range::before(r, "(?:n'importe quand )?avant(?: le)?|jusqu'(?:à|au)");
     r.add("from day number", [re("à partir du|apr[eè]s le|depuis le"), clear_int(1, 31)], |m| {

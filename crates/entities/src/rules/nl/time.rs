@@ -265,16 +265,17 @@ fn ranges(r: &mut Rules) {
     range::month_then_days(r, "van", "-|tot(?: en met)?|t/m");
     range::after(r, "na|vanaf|sinds|op zijn vroegst");
     range::before(r, "tot|op zijn laatst|uiterlijk");
-    r.add(
-        "before clear time",
-        [re("voor"), time_where(|t| !t.latent && t.direction.is_none() && t.form != Form::Range)],
-        |m| m.time(1)?.clone().and_before().form(Form::Other).token(),
-    );
+    r.add("before clear time", [re("voor"), time_where(|t| !t.latent && t.direction.is_none())], |m| {
+        m.time(1)?.clone().and_before().form(Form::Other).token()
+    });
     r.add(
         "before latent",
         [re("voor"), time_where(|t| t.latent && crate::rules::build::is_time_of_day(t))],
         |m| m.time(1)?.clone().and_before().form(Form::Other).latent().token(),
     );
+    r.add("before year", [re("voor"), time_where(|t| t.form == Form::Year)], |m| {
+        m.time(1)?.clone().clear().and_before().form(Form::Other).token()
+    });
     let clear = || time_where(|t| !t.latent && crate::rules::build::is_time_of_day(t));
     r.add("time at the earliest", [clear(), re("op zijn vroegst")], |m| {
         m.time(0)?.clone().and_after().token()
