@@ -2,7 +2,9 @@
 
 use crate::grammar::{Rules, re};
 use crate::rules::build::{number_where, positive};
-use crate::rules::shapes::measure::{Words, and_cents, blank, currencies, currency, intervals, point};
+use crate::rules::shapes::measure::{
+    Words, and_cents, blank, currencies, currency, intervals, point, without_currency,
+};
 use crate::token::Dimension::Money;
 use crate::token::{Dimension, Measure, Payload};
 
@@ -56,12 +58,7 @@ pub fn add(r: &mut Rules, region: Option<&'static str>) {
     });
     r.add("an amount", [re("an?"), crate::rules::shapes::measure::money()], |m| Some(m.payload(1).clone()));
     let plain = || number_where(|number| number.value > 0.0);
-    r.add("latent between", [re("between|from"), plain(), re("to|and"), plain()], |m| {
-        latent_interval(Some(m.number(1)?.value), Some(m.number(3)?.value))
-    });
-    r.add("number to number", [plain(), re("-"), plain()], |m| {
-        latent_interval(Some(m.number(0)?.value), Some(m.number(2)?.value))
-    });
+    without_currency(r, WORDS.from, "to|and");
     r.add("less than number", [re(WORDS.under), plain()], |m| {
         latent_interval(None, Some(m.number(1)?.value))
     });

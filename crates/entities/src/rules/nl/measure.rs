@@ -73,4 +73,5 @@ pub fn add(r: &mut Rules) {
     );
     intervals(r, Money, WORDS);
     and_cents(r, "en");
+    crate::rules::shapes::measure::without_currency(r, WORDS.from, "tot|en");
 }

@@ -273,8 +273,8 @@ fn ranges(r: &mut Rules) {
         [re("voor"), time_where(|t| t.latent && crate::rules::build::is_time_of_day(t))],
         |m| m.time(1)?.clone().and_before().form(Form::Other).latent().token(),
     );
-    r.add("before year", [re("voor"), time_where(|t| t.form == Form::Year)], |m| {
-        m.time(1)?.clone().clear().and_before().form(Form::Other).token()
+    r.add("before year", [re("voor(?: het jaar)?"), clear_int(1000, 2100)], |m| {
+        exact_year(m.int(1)?).and_before().token()
     });
     let clear = || time_where(|t| !t.latent && crate::rules::build::is_time_of_day(t));
     r.add("time at the earliest", [clear(), re("op zijn vroegst")], |m| {

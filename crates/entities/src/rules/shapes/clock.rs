@@ -155,7 +155,8 @@ pub fn tod_with_part(r: &mut Rules, part: &str, morning: &'static str, link: &'s
 /// "3 in the afternoon".
 pub fn tod_then_part(r: &mut Rules, part: &str, morning: &'static str, link: &'static str) {
     let pattern = linked(link, part);
-    r.add("time of day in part of day", [time_of_day(), re(pattern)], move |m| {
+    let unzoned = time_where(|time| matches!(time.form, Form::TimeOfDay { .. }) && !time.zoned);
+    r.add("time of day in part of day", [unzoned, re(pattern)], move |m| {
         let (time, is_morning) = (m.time(0)?, is_morning(&m.group(1, 1)?, morning));
         if time.is_twelve() {
             return in_half(time, is_morning)?.token();

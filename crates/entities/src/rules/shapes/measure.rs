@@ -97,6 +97,19 @@ fn between(from: Option<f64>, to: Option<f64>, like: &Measure) -> Option<Payload
     Some(Payload::Measure(Measure { value: None, from, to, ..like.clone() }))
 }
 
+/// "between 3 and 5", "3-5": an amount of money whose currency nobody said.
+pub fn without_currency(r: &mut Rules, between_word: &'static str, to: &'static str) {
+    let plain = || number_where(|number| number.value > 0.0);
+    let interval = |from: f64, to: f64| {
+        between(Some(from), Some(to), &Measure { unit: Some("unknown"), ..blank(Dimension::Money) })
+    };
+    let items = [re(between_word), plain(), re(to), plain()];
+    r.add("between numbers", items, move |m| interval(m.number(1)?.value, m.number(3)?.value));
+    r.add("number to number", [plain(), re("-"), plain()], move |m| {
+        interval(m.number(0)?.value, m.number(2)?.value)
+    });
+}
+
 /// Degrees, with the words for the two scales and for "below zero".
 pub fn temperatures(
     r: &mut Rules,
