@@ -96,6 +96,11 @@ impl ApiError {
         }))
     }
 
+    /// Nothing is at this path.
+    pub fn unknown_path(request: &Request) -> Self {
+        Self::framework(StatusCode::NOT_FOUND, format!("Requested URL {} not found", request.path))
+    }
+
     /// No model is loaded.
     pub fn no_model() -> Self {
         let message =

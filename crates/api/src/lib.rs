@@ -13,6 +13,7 @@ mod model;
 pub mod request;
 pub mod route;
 pub mod router;
+pub mod sockets;
 mod story;
 mod system;
 pub mod webhooks;

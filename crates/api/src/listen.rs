@@ -2,14 +2,15 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// How long a client may take to send its headers.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,8 +42,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
     builder.pipeline_flush(true);
-    let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
+    let end = watch::Sender::new(());
+    let mut stop = pin!(stop);
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -58,16 +59,31 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         // Answers are small and waited for; a failure costs latency, nothing else.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended early");
-            }
-        });
+        // An upgraded connection counts as ended; the channel that uses it ends it.
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        tokio::spawn(carry(connection, end.subscribe()));
     }
     drop(listener);
-    if tokio::time::timeout(FINISH_TIMEOUT, graceful.shutdown()).await.is_err() {
+    end.send_replace(());
+    // Every connection holds a receiver.
+    if tokio::time::timeout(FINISH_TIMEOUT, end.closed()).await.is_err() {
         tracing::warn!("some requests were not finished in time");
+    }
+}
+
+type Connection = UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+/// Serves a connection until it ends, or the request in hand when the end is asked for is finished.
+async fn carry(connection: Connection, mut end: watch::Receiver<()>) {
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = end.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended early");
     }
 }

@@ -18,6 +18,7 @@ use crate::cors::Cors;
 use crate::error::{ApiError, json_response};
 use crate::request::{Request, parse_query};
 use crate::route::{Gate, Matched, Operation, find};
+use crate::sockets::Desk;
 use crate::webhooks::Channels;
 use crate::{conversations, model, system, webhooks};
 
@@ -65,6 +66,15 @@ async fn answer(
     request: http::Request<Body>,
 ) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
+    if let Some(sockets) = api.channels.sockets_at(parts.uri.path())
+        && parts.method != Method::OPTIONS
+    {
+        let headers = parts.headers.clone();
+        let desk = Desk { server: api.server.clone(), sockets: Arc::clone(sockets) };
+        let mut response = desk.respond(parts, body).await;
+        api.settings.cors.decorate(&headers, response.headers_mut());
+        return Ok(response);
+    }
     let request = Request {
         method: parts.method,
         path: parts.uri.path().to_owned(),
@@ -104,13 +114,13 @@ async fn admit(api: &Api, request: &mut Request, body: Body) -> Result<(Operatio
     let (operation, gate, parameter) = match find(request.method.as_str(), &request.path) {
         Matched::Route { operation, gate, parameter } => (operation, gate, parameter.map(str::to_owned)),
         Matched::WrongMethod { allow } => return Err(wrong_method(request, allow)),
-        Matched::Unknown => return Err(not_found(request)),
+        Matched::Unknown => return Err(ApiError::unknown_path(request)),
     };
     if gate != Gate::Open && !api.settings.enable_api {
-        return Err(not_found(request));
+        return Err(ApiError::unknown_path(request));
     }
     if gate == Gate::Tokens && !api.settings.auth.checks_tokens() {
-        return Err(not_found(request));
+        return Err(ApiError::unknown_path(request));
     }
     if matches!(gate, Gate::Authenticated | Gate::WithModel) {
         api.settings.auth.check(request, parameter.as_deref())?;
@@ -120,7 +130,7 @@ async fn admit(api: &Api, request: &mut Request, body: Body) -> Result<(Operatio
     }
     let is_channel = matches!(operation, Operation::ChannelHealth | Operation::ChannelMessage);
     if is_channel && parameter.as_deref().and_then(|name| api.channels.find(name)).is_none() {
-        return Err(not_found(request));
+        return Err(ApiError::unknown_path(request));
     }
     let limit = match operation {
         Operation::ChannelMessage => api.settings.body_bytes_max.min(MESSAGE_BYTES_MAX),
@@ -146,10 +156,6 @@ async fn read_body(body: Body, headers: &HeaderMap, limit: usize) -> Result<byte
             Err(ApiError::framework(StatusCode::BAD_REQUEST, format!("Cannot read the body: {error}")))
         }
     }
-}
-
-fn not_found(request: &Request) -> ApiError {
-    ApiError::framework(StatusCode::NOT_FOUND, format!("Requested URL {} not found", request.path))
 }
 
 fn wrong_method(request: &Request, allow: &'static [&'static str]) -> ApiError {
@@ -192,7 +198,7 @@ async fn perform(
         Operation::ChannelHealth => Ok(webhooks::health()),
         Operation::ChannelMessage => match api.channels.find(parameter) {
             Some(channel) => webhooks::receive(&api.server, parameter, channel, request).await,
-            None => Err(not_found(request)),
+            None => Err(ApiError::unknown_path(request)),
         },
     }
 }

@@ -20,6 +20,7 @@ use crate::auth::Jwt;
 use crate::error::{ApiError, json_response, text_response};
 use crate::model::healthy;
 use crate::request::Request;
+use crate::sockets::Sockets;
 
 /// The scope of those who may write into any conversation.
 const SPEAKS_FOR_OTHERS: &str = "clientEvents:create";
@@ -39,6 +40,8 @@ pub enum Channel {
     Callback(Arc<dyn Outlet>),
     /// As [`Channel::Rest`], for senders who prove who they are; without a key nobody can.
     Rasa(Option<Box<Jwt>>),
+    /// Answers over sockets, which have a path of their own.
+    Sockets(Arc<Sockets>),
 }
 
 impl Channels {
@@ -57,7 +60,31 @@ impl Channels {
         match self.channels.get(name)? {
             Channel::Rest | Channel::Rasa(_) => None,
             Channel::Callback(outlet) => Some(Arc::clone(outlet)),
+            Channel::Sockets(sockets) => Some(Arc::clone(&sockets.hub) as Arc<dyn Outlet>),
         }
+    }
+
+    /// Ends the connections of channels that keep them, each as soon as its messages are handled.
+    pub fn stop(&self) {
+        self.all_sockets().for_each(|sockets| sockets.hub.stop());
+    }
+
+    /// Waits until those connections are closed.
+    pub async fn done(&self) {
+        for sockets in self.all_sockets() {
+            sockets.hub.done().await;
+        }
+    }
+
+    pub(crate) fn sockets_at(&self, path: &str) -> Option<&Arc<Sockets>> {
+        self.all_sockets().find(|sockets| sockets.serves(path))
+    }
+
+    fn all_sockets(&self) -> impl Iterator<Item = &Arc<Sockets>> {
+        self.channels.values().filter_map(|channel| match channel {
+            Channel::Sockets(sockets) => Some(sockets),
+            _ => None,
+        })
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Channel> {
@@ -96,6 +123,7 @@ pub async fn receive(
             handle(server, inbound, name, Arc::clone(outlet)).await;
             Ok(text_response(StatusCode::OK, "success"))
         }
+        Channel::Sockets(_) => Err(ApiError::unknown_path(request)),
     }
 }
 

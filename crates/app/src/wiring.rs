@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intendant_api::auth::Jwt;
+use intendant_api::sockets::Sockets;
 use intendant_api::webhooks::{Channel, Channels};
 use intendant_channel::callback::Callback;
+use intendant_channel::socketio::hub::{self as socketio, Hub};
+use intendant_channel::socketio::options::Options;
 use intendant_client::action::{ActionOptions, WebhookActions};
 use intendant_client::clock::SystemClock;
 use intendant_client::courier::HttpCourier;
@@ -33,8 +36,7 @@ const DEFAULT_ENDPOINTS: &str = "endpoints.yml";
 const DEFAULT_CREDENTIALS: &str = "credentials.yml";
 
 /// Channels of Rasa that are not in this version.
-const LATER_CHANNELS: [&str; 11] = [
-    "socketio",
+const LATER_CHANNELS: [&str; 10] = [
     "facebook",
     "slack",
     "telegram",
@@ -174,6 +176,7 @@ pub async fn channels(
             "cmdline" => channels.open("rest", Channel::Rest),
             "callback" => channels.open("callback", callback(channel, client)?),
             "rasa" => channels.open("rasa", Channel::Rasa(signing_key(channel, client).await.map(Box::new))),
+            socketio::NAME => channels.open(socketio::NAME, sockets(channel)?),
             name if LATER_CHANNELS.contains(&name) => {
                 tracing::warn!(channel = name, "this channel is not in this version; going on without it");
             }
@@ -213,6 +216,20 @@ fn callback(channel: &ChannelConfig, client: &HttpClient) -> Result<Channel, Fai
     let endpoint = Endpoint::new(&config).map_err(|error| outside(&error))?;
     let courier = Arc::new(HttpCourier::to(client.clone(), endpoint));
     Ok(Channel::Callback(Arc::new(Callback::new(courier, url))))
+}
+
+fn sockets(channel: &ChannelConfig) -> Result<Channel, Failure> {
+    let unusable = |why: &dyn std::fmt::Display| {
+        let source = &channel.source;
+        Failure::new("", format!("{}:{}: {}: {why}", source.file, source.line, channel.name))
+    };
+    let options = Options::read(&channel.options).map_err(|why| unusable(&why))?;
+    for option in Options::unknown(&channel.options) {
+        tracing::warn!(channel = channel.name, option, "this option is not known and has no effect");
+    }
+    let jwt = options.jwt_key.as_deref().map(|key| Jwt::new(key, &options.jwt_method));
+    let jwt = jwt.transpose().map_err(|why| unusable(&why))?;
+    Ok(Channel::Sockets(Arc::new(Sockets { hub: Arc::new(Hub::new(options)), jwt })))
 }
 
 /// Reads a file of settings; the default one may be absent, a named one is missed in the log.

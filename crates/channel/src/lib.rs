@@ -8,4 +8,5 @@ pub mod callback;
 pub mod collect;
 pub mod render;
 pub mod rest;
+pub mod socketio;
 pub mod stream;

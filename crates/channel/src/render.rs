@@ -49,7 +49,7 @@ impl Sent<'_> {
 }
 
 /// A part that is there and not empty, in Python's sense.
-fn full<'a>(message: &'a Object, key: &str) -> Option<&'a Value> {
+pub(crate) fn full<'a>(message: &'a Object, key: &str) -> Option<&'a Value> {
     message.get(key).filter(|value| match value {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !text.is_empty(),

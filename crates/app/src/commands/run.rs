@@ -4,12 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use axum::Router;
 use intendant_api::auth::Auth;
 use intendant_api::cors::Cors;
 use intendant_api::listen;
 use intendant_api::router::{Api, ApiSettings, BODY_BYTES_MAX, router};
+use intendant_api::webhooks::Channels;
 use intendant_client::courier::HttpCourier;
 use intendant_config::Environment;
 
@@ -21,6 +23,9 @@ use crate::failure::Failure;
 use crate::model;
 use crate::wiring::{self, Wiring};
 use crate::workshop::AppWorkshop;
+
+/// How long sockets may take to send their last messages.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves a model, or starts the action server.
 pub fn run(arguments: RunArgs, environment: &Environment) -> Result<ExitCode, Failure> {
@@ -62,16 +67,27 @@ async fn serve(
     if let Some(file) = model {
         wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     }
-    let router = api_router(&wiring, &arguments.server, environment).await?;
-    listen_until_stopped(wiring.server, router, &arguments.server.interface, arguments.server.port).await
+    let (router, channels) = api_router(&wiring, &arguments.server, environment).await?;
+    let house = House { server: wiring.server, router, channels };
+    listen_until_stopped(house, &arguments.server.interface, arguments.server.port).await
 }
 
-/// Rasa's API over a server.
+/// Everything behind a listener.
+pub struct House {
+    /// Holds the conversations.
+    pub server: Server,
+    /// Answers requests.
+    pub router: Router,
+    /// The open channels.
+    pub channels: Channels,
+}
+
+/// Rasa's API over a server, and its channels.
 pub async fn api_router(
     wiring: &Wiring,
     arguments: &ServerArgs,
     environment: &Environment,
-) -> Result<Router, Failure> {
+) -> Result<(Router, Channels), Failure> {
     let Wiring { server, client } = wiring;
     let channels = wiring::channels(
         arguments.credentials.as_deref(),
@@ -92,27 +108,32 @@ pub async fn api_router(
     let router = router(Api {
         server: server.clone(),
         workshop,
-        channels,
+        channels: channels.clone(),
         courier: Arc::new(HttpCourier::new(client.clone())),
         settings,
         trainings: AtomicUsize::new(0),
     });
-    Ok(if arguments.enable_api { router.nest("/entities", super::entities::router()) } else { router })
+    let router =
+        if arguments.enable_api { router.nest("/entities", super::entities::router()) } else { router };
+    Ok((router, channels))
 }
 
 /// Listens until the process is asked to end, then finishes what is in hand.
-pub async fn listen_until_stopped(
-    server: Server,
-    router: Router,
-    interface: &str,
-    port: u16,
-) -> Result<ExitCode, Failure> {
+pub async fn listen_until_stopped(house: House, interface: &str, port: u16) -> Result<ExitCode, Failure> {
     let listener = listen::bind(interface, port).await.map_err(|error| Failure::of("", &error))?;
     let address = listener.local_addr().map_err(|error| Failure::of("", &error))?;
     tracing::info!("listening on http://{address}");
-    listen::serve(listener, router, asked_to_stop()).await;
+    let House { server, router, channels } = house;
+    let stop = async {
+        asked_to_stop().await;
+        channels.stop();
+    };
+    listen::serve(listener, router, stop).await;
     tracing::info!("stopping");
     server.stop().await;
+    if tokio::time::timeout(GOODBYE_TIMEOUT, channels.done()).await.is_err() {
+        tracing::warn!("some sockets were not closed in time");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use clap::Parser;
 use intendant_config::Environment;
 
 use crate::cli::{Cli, Command, ServerArgs, UpArgs};
-use crate::commands::run::{api_router, listen_until_stopped};
+use crate::commands::run::{House, api_router, listen_until_stopped};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
 use crate::model;
@@ -65,10 +65,10 @@ async fn serve(arguments: &UpArgs, file: &Path, environment: &Environment) -> Re
     let wiring = wiring::server(None, default_server_arguments()?.request_timeout(), environment).await?;
     let server = wiring.server.clone();
     server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
-    let api = api_router(&wiring, &default_server_arguments()?, environment).await?;
+    let (api, channels) = api_router(&wiring, &default_server_arguments()?, environment).await?;
     let router = intendant_console::router(server.clone()).merge(api);
     say!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
-    listen_until_stopped(server, router, &arguments.interface, arguments.port).await
+    listen_until_stopped(House { server, router, channels }, &arguments.interface, arguments.port).await
 }
 
 /// The flags of `run --enable-api` with their defaults.

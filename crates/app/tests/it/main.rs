@@ -6,6 +6,7 @@ mod crash;
 mod page;
 mod reference;
 mod serving;
+mod sockets;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
