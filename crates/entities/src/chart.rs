@@ -10,7 +10,7 @@ use crate::text::Text;
 use crate::token::{Dimension, Payload};
 
 /// No reading is longer than this.
-const LENGTH_MAX: usize = 160;
+const LENGTH_MAX: usize = 100;
 /// No more tokens begin at one position.
 const TOKENS_PER_START_MAX: usize = 160;
 /// No more unfinished rules wait at one position.

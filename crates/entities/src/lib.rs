@@ -72,6 +72,7 @@ pub fn parse_counting(text: &str, options: &Options) -> (Vec<Found>, usize) {
     let chart = chart::saturate(grammar, &folded, enabled);
     let now = options.zone.wall_clock(options.reference_ms);
     let context = context_of(options, now, chart.tokens.iter().any(chart::Token::is_zoned));
+    series::allow_evaluations(4_000 + folded.chars.len() as u64);
     let kept = rank::select(&chart.tokens, wanted, |token| {
         resolve::resolve(&token.payload, context, options.latent, &options.zone)
     });

@@ -4,6 +4,7 @@
 //! occurrence is in the future when it ends after the moment asked about. Plans are combined by
 //! structure (two fields of a date become one plan) and evaluated only for readings that are shown.
 
+use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
@@ -13,6 +14,22 @@ use crate::calendar::{self, Grain, Span};
 const INTERSECT_MAX: usize = 10;
 /// How many occurrences are looked at when a mapping may move them between past and future.
 const MAP_MAX: usize = 12;
+
+/// How deep plans are combined.
+const INTERSECT_DEPTH_MAX: u8 = 5;
+/// How deep the ends of an interval may be.
+pub const INTERVAL_DEPTH_MAX: u8 = 2;
+
+thread_local! {
+    /// How many more plans may be evaluated for the text in hand; streams are lazy and have no
+    /// other way to share a counter.
+    static BUDGET: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Allows so many evaluations of plans from here on; beyond them plans have no occurrences.
+pub fn allow_evaluations(count: u64) {
+    BUDGET.set(count);
+}
 
 /// A stream of occurrences.
 pub type Stream = Box<dyn Iterator<Item = Span>>;
@@ -78,6 +95,8 @@ pub struct Series {
     plan: Rc<Plan>,
     /// Equal for plans built alike.
     pub signature: u64,
+    /// How many combining plans are nested; evaluation grows with its power.
+    pub depth: u8,
 }
 
 enum Plan {
@@ -128,6 +147,21 @@ enum Plan {
     Part(Series, Part),
     /// The day of this number in the month of each.
     DayOf(Series, i64),
+}
+
+impl Plan {
+    fn depth(&self) -> u8 {
+        match self {
+            Plan::Intersect(one, other) => one.depth.max(other.depth) + 1,
+            Plan::Interval { from, to, .. } => from.depth.max(to.depth) + 1,
+            Plan::NthAfter { of, base, .. }
+            | Plan::LastOf { of, base, .. }
+            | Plan::Closest { of, base, .. } => of.depth.max(base.depth) + 1,
+            Plan::Shift(of, ..) | Plan::Lasting(of, ..) | Plan::Zone(of, _) | Plan::Part(of, _) => of.depth,
+            Plan::DayOf(of, _) | Plan::Nth { of, .. } => of.depth,
+            _ => 0,
+        }
+    }
 }
 
 /// How years are counted.
@@ -181,7 +215,8 @@ fn sign(tag: &str, parts: impl Hash) -> u64 {
 
 impl Series {
     fn new(plan: Plan, signature: u64) -> Series {
-        Series { plan: Rc::new(plan), signature }
+        let depth = plan.depth();
+        Series { plan: Rc::new(plan), signature, depth }
     }
 
     /// Occurrences where the given fields hold.
@@ -214,6 +249,9 @@ impl Series {
     pub fn intersect(fine: &Series, coarse: &Series) -> Option<Series> {
         if let (Plan::Fields(one), Plan::Fields(other)) = (&*fine.plan, &*coarse.plan) {
             return Some(Series::fields(one.merge(other)?));
+        }
+        if fine.depth.max(coarse.depth) >= INTERSECT_DEPTH_MAX {
+            return None;
         }
         let signature = sign("both", (fine.signature, coarse.signature));
         Some(Series::new(Plan::Intersect(fine.clone(), coarse.clone()), signature))
@@ -289,6 +327,11 @@ impl Series {
 
     /// Occurrences before and after `now`.
     pub fn run(&self, now: Span, context: Context) -> (Stream, Stream) {
+        let left = BUDGET.get();
+        if left == 0 {
+            return none();
+        }
+        BUDGET.set(left - 1);
         match &*self.plan {
             Plan::Fields(fields) => fields.run(now, context),
             Plan::FromNow(grain, count) => {

@@ -98,7 +98,8 @@ pub fn time() -> Item {
 pub fn date() -> Item {
     time_where(|time| {
         let named = matches!(time.form, Form::Month(_) | Form::Year);
-        (!time.latent || named) && time.grain >= Grain::Day && time.direction.is_none()
+        let shallow = time.series.depth <= crate::series::INTERVAL_DEPTH_MAX;
+        shallow && (!time.latent || named) && time.grain >= Grain::Day && time.direction.is_none()
     })
 }
 

@@ -6,6 +6,7 @@ use crate::rules::build::{
     a_month, both, clear_int, day_of_month, in_half, is_time_of_day, now, ordinal_between, through, time,
     time_of_day, time_where, up_to,
 };
+use crate::series::INTERVAL_DEPTH_MAX;
 use crate::token::{Form, Payload, Time};
 
 /// Two times side by side, or with `link` between: "Monday at 5", "July 4, 2013".
@@ -22,7 +23,7 @@ fn meet(one: &Time, other: &Time) -> Option<Payload> {
 pub fn end_point() -> Item {
     time_where(|time| {
         let month = matches!(time.form, Form::Month(_));
-        (!time.latent || month) && time.direction.is_none()
+        (!time.latent || month) && time.direction.is_none() && time.series.depth <= INTERVAL_DEPTH_MAX
     })
 }
 
