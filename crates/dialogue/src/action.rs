@@ -5,7 +5,7 @@
 use intendant_policy::Prediction;
 use intendant_talk::domain::{DEFAULT_ACTIONS, RULE_SNIPPET_ACTION};
 use intendant_talk::event::{BotUtterance, Event, EventKind, UserMessage};
-use intendant_talk::message::Object;
+use intendant_talk::message::{Intent, Object};
 use intendant_talk::tracker::Tracker;
 use serde_json::{Value, json};
 
@@ -151,13 +151,19 @@ impl Conversation {
         events
     }
 
+    /// Asks whether the likeliest intent was meant.
+    ///
+    /// Differs from Rasa: never asks for `out_of_scope`, which is what the button "No" says anyway.
     pub(crate) fn ask_affirmation(&self, tracker: &Tracker) -> Event {
         let parse = tracker.latest_message().map(|message| &message.parse);
         let mut intent = parse.and_then(|parse| parse.intent.name.clone());
         if intent.as_deref() == Some("nlu_fallback")
-            && let Some(second) = parse.and_then(|parse| parse.intent_ranking.as_ref()?.get(1))
+            && let Some(ranking) = parse.and_then(|parse| parse.intent_ranking.as_ref())
         {
-            intent.clone_from(&second.name);
+            let is_answer = |other: &&Intent| other.name.as_deref() != Some("out_of_scope");
+            if let Some(next) = ranking.iter().skip(1).find(is_answer) {
+                intent.clone_from(&next.name);
+            }
         }
         let intent = intent.unwrap_or_else(|| "None".to_owned());
         let message = json!({

@@ -53,6 +53,13 @@ fn refuse_unsupported(arguments: &ServerArgs) -> Result<(), Failure> {
             "--remote-storage is not in this version: put the model into a folder and name it with --model",
         ));
     }
+    let tls = [&arguments.ssl_certificate, &arguments.ssl_keyfile, &arguments.ssl_ca_file];
+    if tls.iter().any(|file| file.is_some()) || arguments.ssl_password.is_some() {
+        return Err(Failure::new(
+            "",
+            "serving TLS is not in this version: leave the --ssl flags out and put a proxy that speaks TLS in front",
+        ));
+    }
     Ok(())
 }
 
