@@ -26,7 +26,7 @@ pub(crate) const PIECE_BLOCK: u64 = 1;
 
 /// Calls `emit` with the hash of every feature of a text, once per occurrence.
 pub(crate) fn emit(text: &str, mut emit: impl FnMut(u64)) {
-    let folded = fold(text);
+    let folded = level_numbers(fold(text));
     let mut words: Vec<(u64, u64)> = Vec::with_capacity(16);
     for word in folded.split(|c: char| !is_word(c)).filter(|word| !word.is_empty()) {
         words.push((hash_bytes(WORD, word.as_bytes()), hash_bytes(STEM, stem(word).as_bytes())));
@@ -52,6 +52,24 @@ pub(crate) fn emit(text: &str, mut emit: impl FnMut(u64)) {
         padded.push(' ');
         pieces(&padded, &mut emit);
     }
+}
+
+/// Numbers of the same length become one, as Rasa's `__NUMBER__`: which digits they have tells nothing.
+fn level_numbers(folded: String) -> String {
+    if !folded.bytes().any(|byte| byte.is_ascii_digit()) {
+        return folded;
+    }
+    let mut leveled = String::with_capacity(folded.len());
+    for word in folded.split_inclusive(|c: char| !is_word(c)) {
+        let digits = word.trim_end_matches(|c: char| !is_word(c));
+        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            leveled.extend(std::iter::repeat_n('0', digits.len()));
+            leveled.push_str(&word[digits.len()..]);
+        } else {
+            leveled.push_str(word);
+        }
+    }
+    leveled
 }
 
 /// Pieces of one padded word; a word shorter than a piece is emitted once, whole.
@@ -126,6 +144,12 @@ mod tests {
         assert_eq!(normal_form("Are you a bot?"), "are you a bot");
         assert_eq!(normal_form("  I'm — fine "), "i m fine");
         assert_eq!(normal_form(" ?! "), "?!");
+    }
+
+    #[test]
+    fn numbers_of_one_length_are_one() {
+        assert_eq!(level_numbers("nr 4711, b2b 12:30".into()), "nr 0000, b2b 00:00");
+        assert_eq!(level_numbers("none".into()), "none");
     }
 
     #[test]
