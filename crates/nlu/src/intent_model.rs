@@ -245,7 +245,7 @@ fn block_squares(values: &[(u32, f32)], index: &Index) -> [f32; BLOCKS] {
 }
 
 fn memory_key(text: &str) -> u64 {
-    intendant_numeric::random::hash_bytes(77, ngrams::normal_form(text).as_bytes())
+    intendant_numeric::random::hash_bytes(77, ngrams::level_numbers(ngrams::normal_form(text)).as_bytes())
 }
 
 /// Every message with its labels, sorted, each pair once.

@@ -55,7 +55,7 @@ pub(crate) fn emit(text: &str, mut emit: impl FnMut(u64)) {
 }
 
 /// Numbers of the same length become one, as Rasa's `__NUMBER__`: which digits they have tells nothing.
-fn level_numbers(folded: String) -> String {
+pub(crate) fn level_numbers(folded: String) -> String {
     if !folded.bytes().any(|byte| byte.is_ascii_digit()) {
         return folded;
     }
