@@ -1,5 +1,5 @@
 //! Scripted sessions on the command line: `tests/cli/*.md` in an empty folder, and the `console` blocks of `docs/` in a
-//! trained copy of `examples/advisor`.
+//! copy of `examples/advisor`.
 //!
 //! A fenced block ```` ```file PATH ```` writes a file; a block ```` ```console ```` runs each line that starts with `$ ` and
 //! compares what follows with standard output and standard error together. `…` stands for anything within a line, a
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use fixtures::project::Sandbox;
 
-use crate::{intendant, repository, succeed};
+use crate::{intendant, repository};
 
 #[test]
 fn scripted_sessions() {
@@ -34,16 +34,9 @@ fn documentation_examples() {
     let failures: Vec<String> = pages
         .iter()
         .filter(|page| fs::read_to_string(page).unwrap().contains("\n$ intendant"))
-        .filter_map(|page| play(page, &trained_example()))
+        .filter_map(|page| play(page, &Sandbox::copy_of(&repository().join("examples/advisor")).unwrap()))
         .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-/// The example that the documentation talks about, trained.
-fn trained_example() -> Sandbox {
-    let sandbox = Sandbox::copy_of(&repository().join("examples/advisor")).unwrap();
-    succeed(sandbox.path(), &["train", "--quiet"]);
-    sandbox
 }
 
 /// Plays a script; what differs is returned, or rewritten when asked to.
