@@ -18,6 +18,10 @@ FLOOR = os.path.join(HERE, "floor.json")
 ALLOW = os.path.join(HERE, "..", "docs", "replay-allow.json")
 
 
+# How far a figure may lie below its floor: another processor rounds differently, which can turn a single message.
+SLACK = {"replay": 0, "nlu": 0.003, "entities": 0.2}
+
+
 def run(command):
     print("$ " + " ".join(os.path.basename(part) if part.startswith("/") else part for part in command), flush=True)
     return subprocess.run(command, check=False).returncode
@@ -72,13 +76,16 @@ def main():
                 continue
             try:
                 figures = measure(binary, scripts, work)
+                if name == "replay" and any(figures.get(key, 0) < floor for key, floor in floors[name].items()):
+                    print("below the floor: played once more, as a busy machine can miss a step's time limit")
+                    figures = measure(binary, scripts, work)
             except (OSError, ValueError, KeyError) as error:
                 short.append("%s: no figures: %s" % (name, error))
                 continue
             for figure in sorted(set(figures) | set(floors[name])):
                 value, floor = figures.get(figure), floors[name].get(figure)
                 print("%-8s %-44s %8s   floor %s" % (name, figure, value, floor))
-                if floor is not None and (value is None or value < floor):
+                if floor is not None and (value is None or value < floor - SLACK[name]):
                     short.append("%s %s: %s is below the floor %s" % (name, figure, value, floor))
                 elif value is not None and (floor is None or value > floor):
                     floors[name][figure] = value
