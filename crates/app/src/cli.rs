@@ -233,7 +233,7 @@ pub struct ServerArgs {
     /// Serve the HTTP API beside the channels.
     #[arg(long)]
     pub enable_api: bool,
-    /// Seconds a request may take.
+    /// Accepted for compatibility; requests are not cut off.
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
     pub response_timeout: u64,
     /// Seconds an action server may take to answer.
@@ -242,16 +242,16 @@ pub struct ServerArgs {
     /// Storage that models are fetched from (not in this version).
     #[arg(long, value_name = "NAME")]
     pub remote_storage: Option<String>,
-    /// Certificate chain for TLS, PEM.
+    /// Certificate chain for TLS (not in this version).
     #[arg(long, value_name = "FILE")]
     pub ssl_certificate: Option<PathBuf>,
-    /// Private key for TLS, PEM.
+    /// Private key for TLS (not in this version).
     #[arg(long, value_name = "FILE")]
     pub ssl_keyfile: Option<PathBuf>,
-    /// Certificates of the authority that clients are checked against, PEM.
+    /// Certificates that clients are checked against (not in this version).
     #[arg(long, value_name = "FILE")]
     pub ssl_ca_file: Option<PathBuf>,
-    /// Password of the private key.
+    /// Password of the private key (not in this version).
     #[arg(long, value_name = "PASSWORD")]
     pub ssl_password: Option<String>,
     /// The file that names the channels.
