@@ -15,6 +15,11 @@ const LENGTH_MAX: usize = 100;
 const TOKENS_PER_START_MAX: usize = 160;
 /// No more unfinished rules wait at one position.
 const WAITING_MAX: usize = 600;
+/// Rules are tried this often for a text, and so much more often for each of its characters. Texts that
+/// people write need a tenth of it; a text that repeats an interval a thousand times would need a
+/// hundred times as much, and keeps the shorter of its readings.
+const WORK_MAX: usize = 4_000;
+const WORK_PER_CHARACTER_MAX: usize = 50;
 /// A rule has at most this many items.
 const ITEMS_MAX: usize = 10;
 
@@ -81,6 +86,7 @@ pub(crate) struct Chart<'a> {
     agenda: std::collections::VecDeque<u32>,
     /// How often a rule was tried or continued; for tests of growth.
     pub work: usize,
+    work_max: usize,
 }
 
 /// Reads `text` with the rules of the enabled dimensions (a bit set).
@@ -96,11 +102,15 @@ pub(crate) fn saturate<'a>(grammar: &'a Grammar, text: &'a Text, enabled: u32) -
         waiting: vec![Vec::new(); places],
         agenda: std::collections::VecDeque::new(),
         work: 0,
+        work_max: WORK_MAX + WORK_PER_CHARACTER_MAX * text.chars.len(),
     };
     for position in 0..text.chars.len() {
         chart.scan(position);
     }
     while let Some(id) = chart.agenda.pop_front() {
+        if chart.work > chart.work_max {
+            break;
+        }
         chart.process(id);
     }
     chart
@@ -204,7 +214,7 @@ impl Chart<'_> {
     // Continues a rule whose items up to now end at `end`.
     fn advance(&mut self, partial: Partial, end: usize) {
         self.work += 1;
-        if end - partial.start as usize > LENGTH_MAX {
+        if self.work > self.work_max || end - partial.start as usize > LENGTH_MAX {
             return;
         }
         let grammar = self.grammar;

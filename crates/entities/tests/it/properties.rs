@@ -52,6 +52,17 @@ fn is_edge(characters: &[char], at: usize) -> bool {
 }
 
 #[test]
+fn repeated_intervals_are_no_bottomless_pit() {
+    let options = super::options("lang=en");
+    for piece in ["from monday to friday ", "from 3 to 4 ", "tomorrow at 5 "] {
+        let text = piece.repeat(500);
+        let (found, work) = parse_counting(&text, &options);
+        assert!(!found.is_empty(), "{piece:?}");
+        assert!(work < 10_000 + 60 * text.len(), "{piece:?}: {work} tries");
+    }
+}
+
+#[test]
 fn work_grows_linearly() {
     let options = super::options("lang=en");
     for piece in ["monday ", "1 ", "3 days and ", "a.b@", "one hundred ", "at 5 to 6 on ", "9", "-", "("] {
