@@ -18,8 +18,8 @@ const WAITING_MAX: usize = 600;
 /// Rules are tried this often for a text, and so much more often for each of its characters. Texts that
 /// people write need a tenth of it; a text that repeats an interval a thousand times would need a
 /// hundred times as much, and keeps the shorter of its readings.
-const WORK_MAX: usize = 4_000;
-const WORK_PER_CHARACTER_MAX: usize = 50;
+const WORK_MAX: usize = 8_000;
+const WORK_PER_CHARACTER_MAX: usize = 20;
 /// A rule has at most this many items.
 const ITEMS_MAX: usize = 10;
 
@@ -80,8 +80,8 @@ pub(crate) struct Chart<'a> {
     pub tokens: Vec<Token>,
     /// Tokens already seen by waiting rules, by start.
     seen: Vec<Vec<u32>>,
-    /// All payload tokens, by start.
-    made: Vec<Vec<u32>>,
+    /// All payload tokens, by start: where they end and which they are.
+    made: Vec<Vec<(u32, u32)>>,
     waiting: Vec<Vec<Partial>>,
     agenda: std::collections::VecDeque<u32>,
     /// How often a rule was tried or continued; for tests of growth.
@@ -263,9 +263,10 @@ impl Chart<'_> {
         let children = partial.children;
         let score = self.grammar.model.score(partial.rule, children.as_slice(), &self.tokens);
         let start = partial.start as usize;
-        for &id in &self.made[start] {
+        let end = end as u32;
+        for &(_, id) in self.made[start].iter().filter(|(other, _)| *other == end) {
             let token = &mut self.tokens[id as usize];
-            if token.end as usize == end && token.payload.same(&payload) {
+            if token.payload.same(&payload) {
                 if score > token.score {
                     (token.rule, token.children, token.score) = (partial.rule, children, score);
                 }
@@ -276,15 +277,8 @@ impl Chart<'_> {
             return;
         }
         let id = self.tokens.len() as u32;
-        self.tokens.push(Token {
-            payload,
-            start: partial.start,
-            end: end as u32,
-            rule: partial.rule,
-            children,
-            score,
-        });
-        self.made[start].push(id);
+        self.tokens.push(Token { payload, start: partial.start, end, rule: partial.rule, children, score });
+        self.made[start].push((end, id));
         self.agenda.push_back(id);
     }
 }

@@ -19,7 +19,8 @@ pub struct Model {
 struct Classifier {
     prior: f64,
     unseen: f64,
-    features: HashMap<u64, f64>,
+    /// Weights by feature, sorted.
+    features: Vec<(u64, f64)>,
 }
 
 impl Model {
@@ -33,12 +34,13 @@ impl Model {
                 let mut fields = lines.get(*name)?.split('\t');
                 let prior = fields.next()?.parse().ok()?;
                 let unseen = fields.next()?.parse().ok()?;
-                let features = fields
+                let mut features: Vec<(u64, f64)> = fields
                     .filter_map(|field| {
                         let (key, weight) = field.split_once('=')?;
                         Some((u64::from_str_radix(key, 16).ok()?, weight.parse().ok()?))
                     })
                     .collect();
+                features.sort_unstable_by_key(|(key, _)| *key);
                 Some(Classifier { prior, unseen, features })
             })
             .collect();
@@ -58,7 +60,8 @@ impl Model {
         let Some(Some(classifier)) = self.classifiers.get(rule as usize) else { return 0.0 };
         let mut score = classifier.prior;
         for feature in self.features(children, tokens) {
-            score += classifier.features.get(&feature).unwrap_or(&classifier.unseen);
+            let known = classifier.features.binary_search_by_key(&feature, |(key, _)| *key);
+            score += known.map_or(classifier.unseen, |at| classifier.features[at].1);
         }
         score + children.iter().map(|&child| tokens[child as usize].score).sum::<f64>()
     }
@@ -93,48 +96,57 @@ impl Hash {
     }
 }
 
+// What decides between readings; small, because a text may have a hundred thousand of them.
+#[derive(Clone, Copy)]
+struct Candidate {
+    id: usize,
+    start: u32,
+    end: u32,
+    score: f64,
+    dimension: Dimension,
+}
+
 /// The tokens to show, best first: of the wanted dimensions, resolvable, beaten by no other.
 pub(crate) fn select<R>(
     tokens: &[Token],
     wanted: u32,
     mut resolve: impl FnMut(&Token) -> Option<R>,
 ) -> Vec<(usize, R)> {
-    let mut candidates: Vec<usize> = (0..tokens.len())
-        .filter(|&id| {
-            tokens[id].payload.dimension().is_some_and(|dimension| {
-                dimension != Dimension::Grain && wanted & (1 << dimension as u32) != 0
-            })
+    let mut candidates: Vec<Candidate> = tokens
+        .iter()
+        .enumerate()
+        .filter_map(|(id, token)| {
+            let dimension = token.payload.dimension()?;
+            let shown = dimension != Dimension::Grain && wanted & (1 << dimension as u32) != 0;
+            let Token { start, end, score, .. } = *token;
+            shown.then_some(Candidate { id, start, end, score, dimension })
         })
         .collect();
-    candidates.sort_by(|&one, &other| {
-        let (one, other) = (&tokens[one], &tokens[other]);
-        let length = |token: &Token| token.end - token.start;
-        length(other)
-            .cmp(&length(one))
+    candidates.sort_by(|one, other| {
+        (other.end - other.start)
+            .cmp(&(one.end - one.start))
             .then(one.start.cmp(&other.start))
             .then(other.score.total_cmp(&one.score))
     });
     let mut kept: Vec<(usize, R)> = Vec::new();
     let places = tokens.iter().map(|token| token.end as usize).max().unwrap_or(0);
     // For each position, kept tokens that cover it.
-    let mut covering: Vec<Vec<usize>> = vec![Vec::new(); places];
-    for id in candidates {
-        let token = &tokens[id];
-        let beaten = covering[token.start as usize].iter().any(|&other| {
-            let other = &tokens[other];
+    let mut covering: Vec<Vec<Candidate>> = vec![Vec::new(); places];
+    for token in candidates {
+        let beaten = covering[token.start as usize].iter().any(|other| {
             let contains = other.start <= token.start && token.end <= other.end;
             let same_range = other.start == token.start && other.end == token.end;
-            let same_dimension = other.payload.dimension() == token.payload.dimension();
+            let same_dimension = other.dimension == token.dimension;
             contains && (!same_range || same_dimension && other.score > token.score + 1e-9)
         });
         if beaten {
             continue;
         }
-        if let Some(resolved) = resolve(token) {
+        if let Some(resolved) = resolve(&tokens[token.id]) {
             for place in token.start..token.end {
-                covering[place as usize].push(id);
+                covering[place as usize].push(token);
             }
-            kept.push((id, resolved));
+            kept.push((token.id, resolved));
         }
     }
     kept

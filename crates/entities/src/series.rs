@@ -5,7 +5,7 @@
 //! structure (two fields of a date become one plan) and evaluated only for readings that are shown.
 
 use std::cell::Cell;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use crate::calendar::{self, Grain, Span};
@@ -206,8 +206,34 @@ pub enum Part {
     Weekdays,
 }
 
+// Signatures are made for every reading that is tried, of a few small integers each.
+struct Signer(u64);
+
+impl Hasher for Signer {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        let mixed = (self.0.rotate_left(26) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+
+    fn write_i64(&mut self, value: i64) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 fn sign(tag: &str, parts: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Signer(0x243f_6a88_85a3_08d3);
     tag.hash(&mut hasher);
     parts.hash(&mut hasher);
     hasher.finish()
