@@ -1,9 +1,15 @@
 //! The words and flags of the command line: Rasa's, with our own beside them.
 
+pub mod data;
+pub mod testing;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use data::DataArgs;
+use testing::TestArgs;
 
 /// Trains, gates, versions, serves and watches chatbots and predictive models.
 #[derive(Debug, Parser)]
@@ -158,6 +164,18 @@ pub struct CoreTraining {
     pub debug_plots: bool,
 }
 
+/// How models are trained that are compared.
+#[derive(Debug, Clone, Args)]
+pub struct CoreComparison {
+    /// Percentages of the stories that are left out, with several configurations.
+    #[arg(long, num_args = 1.., default_values_t = [0, 25, 50, 75], value_name = "PERCENT",
+          value_parser = clap::value_parser!(u8).range(0..100))]
+    pub percentages: Vec<u8>,
+    /// How often, each time with other stories left out.
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub runs: usize,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum TrainPart {
     /// Trains language understanding only.
@@ -179,9 +197,9 @@ pub enum TrainPart {
         /// Files or folders with stories and rules.
         #[arg(short = 's', long = "stories", num_args = 1.., default_values_os_t = [PathBuf::from("data")], value_name = "PATH")]
         stories: Vec<PathBuf>,
-        /// The configuration file.
-        #[arg(short, long, default_value = "config.yml", value_name = "FILE")]
-        config: PathBuf,
+        /// The configuration file; of several, models to compare are trained with parts of the stories.
+        #[arg(short, long, num_args = 1.., default_values_os_t = [PathBuf::from("config.yml")], value_name = "FILE")]
+        config: Vec<PathBuf>,
         /// The domain: a file or a folder.
         #[arg(short, long, num_args = 1.., default_values_os_t = [PathBuf::from("domain.yml")], value_name = "PATH")]
         domain: Vec<PathBuf>,
@@ -192,6 +210,8 @@ pub enum TrainPart {
         /// Train even if nothing changed.
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        comparison: CoreComparison,
     },
 }
 
@@ -375,129 +395,4 @@ pub enum ShellPart {
         #[arg(short, long, default_value = "models", value_name = "PATH")]
         model: PathBuf,
     },
-}
-
-/// What and how to test.
-#[derive(Debug, Clone, Args)]
-pub struct TestOptions {
-    /// A model's file, or a folder of models of which the newest is taken.
-    #[arg(short, long, default_value = "models", value_name = "PATH")]
-    pub model: PathBuf,
-    /// Folder for the reports.
-    #[arg(long, default_value = "results", value_name = "DIR")]
-    pub out: PathBuf,
-    /// Write successful predictions too.
-    #[arg(long)]
-    pub successes: bool,
-    /// Do not write wrong predictions.
-    #[arg(long)]
-    pub no_errors: bool,
-    /// Do not write stories with warnings.
-    #[arg(long)]
-    pub no_warnings: bool,
-    /// Draw no confusion matrix and no histogram.
-    #[arg(long)]
-    pub no_plot: bool,
-}
-
-/// Test stories.
-#[derive(Debug, Clone, Args)]
-pub struct CoreTestOptions {
-    /// Files or folders with test stories.
-    #[arg(short, long, num_args = 1.., default_values_os_t = [PathBuf::from(".")], value_name = "PATH")]
-    pub stories: Vec<PathBuf>,
-    /// Use at most this many stories.
-    #[arg(long, value_name = "N")]
-    pub max_stories: Option<usize>,
-    /// The file that names the action server.
-    #[arg(long, value_name = "FILE")]
-    pub endpoints: Option<PathBuf>,
-    /// Stop with exit code 1 at the first wrong prediction.
-    #[arg(long)]
-    pub fail_on_prediction_errors: bool,
-}
-
-/// Test messages.
-#[derive(Debug, Clone, Args)]
-pub struct NluTestOptions {
-    /// Files or folders with test messages.
-    #[arg(short = 'u', long, num_args = 1.., default_values_os_t = [PathBuf::from("data")], value_name = "PATH")]
-    pub nlu: Vec<PathBuf>,
-    /// The configuration, for cross-validation.
-    #[arg(short, long, default_value = "config.yml", value_name = "FILE")]
-    pub config: PathBuf,
-    /// The domain: a file or a folder.
-    #[arg(short, long, num_args = 1.., default_values_os_t = [PathBuf::from("domain.yml")], value_name = "PATH")]
-    pub domain: Vec<PathBuf>,
-    /// Train and test on folds of the data instead of testing a model.
-    #[arg(long)]
-    pub cross_validation: bool,
-    /// Number of folds.
-    #[arg(short, long, default_value_t = 5, value_name = "N")]
-    pub folds: usize,
-}
-
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct TestArgs {
-    #[command(subcommand)]
-    pub part: Option<TestPart>,
-    #[command(flatten)]
-    pub options: TestOptions,
-    #[command(flatten)]
-    pub core: CoreTestOptions,
-    #[command(flatten)]
-    pub nlu: NluTestOptions,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum TestPart {
-    /// Plays test stories against a model.
-    Core {
-        #[command(flatten)]
-        options: TestOptions,
-        #[command(flatten)]
-        core: CoreTestOptions,
-        /// Read messages and compare what is understood as well.
-        #[arg(long, visible_alias = "end-to-end")]
-        e2e: bool,
-    },
-    /// Tests language understanding on messages.
-    Nlu {
-        #[command(flatten)]
-        options: TestOptions,
-        #[command(flatten)]
-        nlu: NluTestOptions,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct DataArgs {
-    #[command(subcommand)]
-    pub command: DataCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum DataCommand {
-    /// Checks domain, data, stories and configuration against each other.
-    Validate(ValidateArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct ValidateArgs {
-    /// `stories` checks only that stories do not contradict each other.
-    pub only: Option<ValidateOnly>,
-    #[command(flatten)]
-    pub project: ProjectArgs,
-    /// History length of the check for contradicting stories.
-    #[arg(long, value_name = "N")]
-    pub max_history: Option<usize>,
-    /// Let warnings fail the check.
-    #[arg(long)]
-    pub fail_on_warnings: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum ValidateOnly {
-    Stories,
 }

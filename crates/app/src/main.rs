@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use intendant_config::Environment;
 
-use crate::cli::{Cli, Command, DataCommand};
+use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 use crate::logging::Level;
 
@@ -58,9 +58,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Up(arguments) => commands::up::run(&arguments, &environment),
         Command::Shell(arguments) => commands::shell::run(arguments, &environment),
         Command::Test(arguments) => commands::test::run(arguments, &environment),
-        Command::Data(arguments) => match arguments.command {
-            DataCommand::Validate(arguments) => commands::data::run(arguments, &environment),
-        },
+        Command::Data(arguments) => commands::data::run(arguments.command, &environment),
         Command::Entities(arguments) => commands::entities::run(&arguments),
         Command::Reference => commands::reference::run(),
     }

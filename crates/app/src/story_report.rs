@@ -3,7 +3,7 @@
 use intendant_dialogue::Mind;
 use intendant_dialogue::story_test::{PlayedAction, PlayedStep, PlayedStory, PlayedUser, play};
 use intendant_evaluate::classification::Report;
-use intendant_evaluate::picture;
+use intendant_evaluate::picture::{self, Picture};
 use intendant_policy::Conversation;
 use intendant_rasa_format::write::{Form, annotated_text, stories_yaml_with_comments};
 use intendant_talk::data::Source;
@@ -135,7 +135,7 @@ impl StoryReport {
     }
 
     /// The confusion matrix of actions.
-    pub fn picture(&self) -> String {
+    pub fn picture(&self) -> Picture {
         picture::confusion_matrix(&self.action_pairs(), "actions: expected (rows) and predicted (columns)")
     }
 

@@ -6,5 +6,6 @@ pub mod classification;
 pub mod entities;
 pub mod folds;
 pub mod intents;
+pub mod phrases;
 pub mod picture;
 pub mod responses;

@@ -89,6 +89,23 @@ impl Project {
     }
 }
 
+/// Reads only the language data of files: `.md` in Rasa's former Markdown, the others as a project's. `code` is the
+/// two-letter language of Dialogflow's example files.
+pub fn read_language(
+    files: &[SourceFile],
+    code: &str,
+    env: Environment<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> LanguageData {
+    let (mut language, _) = read_data(files, code, env, findings);
+    for file in files.iter().filter(|file| file.path.ends_with(".md")) {
+        let data = foreign::markdown::read(file, findings);
+        language.append(data, findings);
+    }
+    language.finish();
+    language
+}
+
 /// Reads training data files, each parsed once whatever it holds.
 fn read_data(
     files: &[SourceFile],

@@ -4,12 +4,13 @@
 //! Chance is seeded by the caller: the same seed and data give the same parts. Differs from Rasa:
 //! another generator, so the same seed picks other examples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use intendant_component::diagnostic::Diagnostic;
 use intendant_numeric::random::Random;
 use intendant_talk::data::{Example, NluData, Source};
 use intendant_talk::message::Object;
+use intendant_text::normal::template;
 use serde_json::Value;
 
 use crate::nlu::LanguageData;
@@ -34,12 +35,23 @@ pub struct LanguagePart {
     pub responses: Object,
 }
 
+/// What stays on one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    /// Every example goes its own way, as in Rasa.
+    None,
+    /// Examples of one template: they differ in entities, numbers, case and punctuation only. A model would
+    /// otherwise be tested on what it has all but seen.
+    Templates,
+}
+
 /// Splits language data so that every class (response key or intent) keeps its share, with at
 /// least one example on each side where it has two. Examples without intent go to training.
+/// `fraction` and `seed` say how much is trained with and which part it is.
 pub fn split_language(
     language: &LanguageData,
-    fraction: f64,
-    seed: u64,
+    grouping: Grouping,
+    (fraction, seed): (f64, u64),
     findings: &mut Vec<Diagnostic>,
 ) -> Parts<LanguagePart> {
     let examples = &language.data.examples;
@@ -54,29 +66,89 @@ pub fn split_language(
         findings.push(Diagnostic::warning(Source::default(), message));
     }
     let mut random = Random::new(seed);
-    let mut is_trained = vec![false; examples.len()];
+    let mut sides = Sides { is_trained: vec![false; examples.len()], of_template: HashMap::new() };
     let (mut n_seen, mut n_train) = (0, 0);
     for mut class in classes {
         random.shuffle(&mut class);
         n_seen += class.len();
         let exact = ((n_seen as f64) * fraction) as usize;
         let n_class = exact.saturating_sub(n_train).max(1).min(class.len() - 1);
-        n_train += n_class;
-        for idx in &class[..n_class] {
-            is_trained[*idx] = true;
-        }
+        n_train += match grouping {
+            Grouping::None => sides.assign(&class, n_class),
+            Grouping::Templates => sides.assign_templates(examples, &class, n_class),
+        };
     }
     for (idx, example) in examples.iter().enumerate() {
-        is_trained[idx] |= example.intent.is_none();
+        sides.is_trained[idx] |= example.intent.is_none();
     }
     let part = |wanted: bool| {
-        let picked = examples.iter().zip(&is_trained).filter(|(_, trained)| **trained == wanted);
+        let picked = examples.iter().zip(&sides.is_trained).filter(|(_, trained)| **trained == wanted);
         let examples: Vec<Example> = picked.map(|(example, _)| example.clone()).collect();
         let responses = needed_responses(language, &examples);
         let data = NluData { examples, ..without_examples(&language.data) };
         LanguagePart { data, responses }
     };
     Parts { train: part(true), test: part(false) }
+}
+
+/// On which side each example is.
+struct Sides {
+    is_trained: Vec<bool>,
+    /// Templates occur in several classes: the first class decides.
+    of_template: HashMap<String, bool>,
+}
+
+impl Sides {
+    /// Trains with the first `wanted` examples of a class; says how many these are.
+    fn assign(&mut self, class: &[usize], wanted: usize) -> usize {
+        for idx in &class[..wanted] {
+            self.is_trained[*idx] = true;
+        }
+        wanted
+    }
+
+    /// Trains with about `wanted` examples of a class, templates undivided.
+    fn assign_templates(&mut self, examples: &[Example], class: &[usize], wanted: usize) -> usize {
+        let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+        let mut positions: HashMap<String, usize> = HashMap::new();
+        for idx in class {
+            let key = template_of(&examples[*idx]);
+            let position = *positions.entry(key.clone()).or_insert_with(|| {
+                groups.push((key, Vec::new()));
+                groups.len() - 1
+            });
+            groups[position].1.push(*idx);
+        }
+        // Bound templates first, then the large ones, which find no room later.
+        groups.sort_by_key(|(key, members)| {
+            (!self.of_template.contains_key(key), std::cmp::Reverse(members.len()))
+        });
+        let (mut n_train, mut n_test) = (0, 0);
+        let n_groups = groups.len();
+        for (position, (key, members)) in groups.into_iter().enumerate() {
+            let is_last_for_test = n_test == 0 && position + 1 == n_groups && n_train > 0;
+            let is_free = n_train + members.len() <= wanted || (n_train == 0 && position + 1 < n_groups);
+            let trains = *self.of_template.entry(key).or_insert(is_free && !is_last_for_test);
+            if trains {
+                n_train += members.len();
+                members.iter().for_each(|idx| self.is_trained[*idx] = true);
+            } else {
+                n_test += members.len();
+            }
+        }
+        n_train
+    }
+}
+
+/// The pattern that an example is made from.
+fn template_of(example: &Example) -> String {
+    let mut spans: Vec<(usize, usize, &str)> = example
+        .entities
+        .iter()
+        .filter_map(|entity| Some((entity.start_chars?, entity.end_chars?, entity.entity.as_str())))
+        .collect();
+    spans.sort_unstable();
+    template(&example.text, spans)
 }
 
 fn without_examples(data: &NluData) -> NluData {

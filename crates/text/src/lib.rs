@@ -6,6 +6,7 @@
 //! carries both.
 
 pub mod chars;
+pub mod normal;
 pub mod offsets;
 pub mod token;
 pub mod whitespace;

@@ -1,104 +1,61 @@
-//! `intendant data validate`.
+//! `intendant data`: checks and transforms the project's data.
 
+mod convert;
+mod migrate;
+mod split;
+mod suggest;
+pub mod validate;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use intendant_component::diagnostic::{Diagnostic, Severity};
+use intendant_component::diagnostic::Diagnostic;
 use intendant_config::Environment;
-use intendant_rasa_format::project::Project;
-use intendant_rasa_format::validate::{self, Strictness};
+use intendant_rasa_format::nlu::LanguageData;
+use intendant_rasa_format::project::read_language;
+use intendant_rasa_format::yaml::SourceFile;
+use intendant_train::files;
 
-use crate::cli::{ValidateArgs, ValidateOnly};
+use crate::cli::data::DataCommand;
 use crate::failure::Failure;
-use crate::project::{self, Paths};
+use crate::project;
 use crate::report;
-use crate::terminal::say;
 
-/// How strictly a project is checked.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ValidateOptions {
-    /// History length of the check for contradicting stories.
-    pub max_history: Option<usize>,
-    /// Warnings fail the check.
-    pub fail_on_warnings: bool,
+/// Runs one of the commands of `intendant data`.
+pub fn run(command: DataCommand, environment: &Environment) -> Result<ExitCode, Failure> {
+    match command {
+        DataCommand::Validate(arguments) => validate::run(arguments, environment),
+        DataCommand::Split(part) => split::run(&part, environment),
+        DataCommand::Convert(part) => convert::run(&part, environment),
+        DataCommand::Migrate(arguments) => migrate::run(&arguments, environment),
+        DataCommand::Suggest(arguments) => suggest::run(&arguments, environment),
+    }
 }
 
-/// Runs `intendant data validate [stories]`.
-pub fn run(arguments: ValidateArgs, environment: &Environment) -> Result<ExitCode, Failure> {
-    if arguments.max_history == Some(0) {
-        return Err(Failure::new("", "The value of `--max-history 0` is not a positive integer."));
-    }
-    let paths = Paths {
-        config: Some(arguments.project.config),
-        domain: arguments.project.domain,
-        data: arguments.project.data,
-    };
-    let (project, mut findings) = project::read(&paths, environment)?;
-    if !project.has_domain() && !project::has_errors(&findings) {
-        return Err(Failure::new("", "Encountered empty domain during validation."));
-    }
-    let strictness = strictness(arguments.fail_on_warnings);
-    if arguments.only.is_none() {
-        findings.extend(validate::check(&project, strictness));
-        findings.extend(components(&project));
-    }
-    if matches!(arguments.only, None | Some(ValidateOnly::Stories)) && !project::has_errors(&findings) {
-        findings.extend(conflicts(&project, arguments.max_history, strictness));
-    }
-    conclude(&findings)?;
-    say!("No problems found that stop a training.");
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Checks a project before training.
+/// The language data of files and folders; findings are printed.
 ///
 /// # Errors
-/// When a check failed; everything found has been printed.
-pub fn validate_project(
-    project: &Project,
-    read: &[Diagnostic],
-    options: &ValidateOptions,
-) -> Result<(), Failure> {
-    let strictness = strictness(options.fail_on_warnings);
-    let mut findings = read.to_vec();
-    // Without a domain only understanding is trained, and there is nothing to compare with.
-    if project.has_domain() {
-        findings.extend(validate::check(project, strictness));
-    }
-    if !project::has_errors(&findings) {
-        findings.extend(conflicts(project, options.max_history, strictness));
-    }
-    conclude(&findings)
-}
-
-fn strictness(fail_on_warnings: bool) -> Strictness {
-    if fail_on_warnings { Strictness::Warnings } else { Strictness::Errors }
-}
-
-/// Component names and options; training checks them itself.
-fn components(project: &Project) -> Vec<Diagnostic> {
+/// When a path is not there, or a file cannot be read.
+fn language(paths: &[PathBuf], code: &str, environment: &Environment) -> Result<LanguageData, Failure> {
+    let read = source_files(paths, &["yml", "yaml", "json", "md"])?;
+    let lookup = |name: &str| environment.get(name).map(str::to_owned);
     let mut findings = Vec::new();
-    if let Some(pipeline) = &project.config.pipeline {
-        findings.extend(intendant_nlu::check(pipeline));
-    }
-    if let Some(policies) = &project.config.policies {
-        findings.extend(intendant_policy::check(policies, &project.domain, &project.stories));
-    }
-    findings
+    let language = read_language(&read, code, &lookup, &mut findings);
+    stop_at_errors(&findings, "the data cannot be read; nothing was written")?;
+    Ok(language)
 }
 
-/// Stories that continue the same history in different ways: warnings that the flag promotes.
-fn conflicts(project: &Project, max_history: Option<usize>, strictness: Strictness) -> Vec<Diagnostic> {
-    let mut findings = intendant_policy::conflicts(&project.domain, &project.stories, max_history);
-    if strictness == Strictness::Warnings {
-        findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
-    }
-    findings
+fn source_files(paths: &[PathBuf], extensions: &[&str]) -> Result<Vec<SourceFile>, Failure> {
+    let found = files::find(paths, extensions).map_err(|error| Failure::of("", &error))?;
+    found.iter().map(|path| project::source_file(path)).collect()
 }
 
-fn conclude(findings: &[Diagnostic]) -> Result<(), Failure> {
+/// Prints findings; errors among them end the command with `message`.
+fn stop_at_errors(findings: &[Diagnostic], message: &str) -> Result<(), Failure> {
     report::print(findings);
-    if report::count(findings).errors > 0 {
-        return Err(Failure::new("", "Project validation completed with errors."));
-    }
-    Ok(())
+    if project::has_errors(findings) { Err(Failure::new("", message)) } else { Ok(()) }
+}
+
+fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failure> {
+    files::write_whole(path, content.as_ref()).map_err(|error| Failure::of("", &error))
 }

@@ -1,5 +1,7 @@
 //! `intendant train`, `train nlu`, `train core`.
 
+mod compare;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -14,7 +16,7 @@ use intendant_train::recipe::Recipe;
 use intendant_train::{files, models, plan};
 
 use crate::cli::{TrainArgs, TrainOutput, TrainPart};
-use crate::commands::data::{ValidateOptions, validate_project};
+use crate::commands::data::validate::{ValidateOptions, validate_project};
 use crate::failure::Failure;
 use crate::progress::TerminalProgress;
 use crate::project::{self, Paths};
@@ -103,6 +105,11 @@ pub enum Outcome {
 
 /// Runs `intendant train`.
 pub fn run(arguments: TrainArgs, quiet: bool, environment: &Environment) -> Result<ExitCode, Failure> {
+    if let Some(TrainPart::Core { config, .. }) = &arguments.part
+        && config.len() > 1
+    {
+        return compare::run(arguments, quiet, environment);
+    }
     let order = order(arguments, quiet);
     match execute(&order, environment)? {
         Outcome::Planned(code) => return Ok(code),
@@ -138,8 +145,8 @@ fn order(arguments: TrainArgs, quiet: bool) -> Order {
             let paths = Paths { config: Some(config), domain, data: nlu };
             Order { only: Some(TrainingType::Nlu), ..Order::new(paths, &output, quiet) }
         }
-        Some(TrainPart::Core { stories, config, domain, output, core, force }) => {
-            let paths = Paths { config: Some(config), domain, data: stories };
+        Some(TrainPart::Core { stories, config, domain, output, core, force, .. }) => {
+            let paths = Paths { config: config.into_iter().next(), domain, data: stories };
             let only = Some(TrainingType::Core);
             Order { only, augmentation: core.augmentation, force, ..Order::new(paths, &output, quiet) }
         }

@@ -2,18 +2,22 @@
 
 mod dialogflow;
 mod luis;
+pub mod markdown;
 mod rasa_json;
 mod wit;
 
 use intendant_component::diagnostic::Diagnostic;
-use intendant_talk::data::{Example, Source};
+use intendant_talk::data::{Example, NluData, Source};
 use intendant_talk::message::Entity;
 use serde_json::Value;
 
 use crate::nlu::LanguageData;
 use crate::yaml::SourceFile;
 
+pub use dialogflow::dialogflow_files;
+pub use luis::luis_json;
 pub use rasa_json::nlu_json;
+pub use wit::wit_json;
 
 /// A JSON format of language data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +155,38 @@ fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The intent as it is written, with its response key.
+fn full_intent(example: &Example) -> Option<&str> {
+    example.intent_response_key.as_deref().or(example.intent.as_deref())
+}
+
+/// Annotated entities with their spans, sorted; those without span cannot be written.
+fn spans(example: &Example) -> Vec<(usize, usize, &Entity)> {
+    let mut spans: Vec<(usize, usize, &Entity)> = example
+        .entities
+        .iter()
+        .filter_map(|entity| Some((entity.start_chars?, entity.end_chars?, entity)))
+        .filter(|(start, end, _)| start < end)
+        .collect();
+    spans.sort_by_key(|(start, end, _)| (*start, *end));
+    spans
+}
+
+/// Names in the order in which they first occur.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = std::collections::HashSet::new();
+    names.filter(|name| seen.insert(*name)).collect()
+}
+
+/// Synonyms by the value that they stand for.
+fn synonyms_by_value(data: &NluData) -> Vec<(&str, Vec<&str>)> {
+    let mut groups: std::collections::BTreeMap<&str, Vec<&str>> = std::collections::BTreeMap::new();
+    for (text, value) in data.synonyms.iter().filter(|(text, value)| text != value) {
+        groups.entry(value).or_default().push(text);
+    }
+    groups.into_iter().collect()
 }
 
 fn offset(value: &Value, key: &str) -> Option<usize> {

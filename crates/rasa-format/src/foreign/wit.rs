@@ -1,9 +1,10 @@
 //! Wit.ai utterances.
 
+use intendant_talk::data::{Example, NluData};
 use intendant_talk::message::Entity;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Target, list, offset, text};
+use super::{Target, full_intent, list, offset, slice, spans, text};
 use crate::wire::entity_from_json;
 
 pub(super) fn read(json: &Value, target: &mut Target<'_>) {
@@ -33,4 +34,27 @@ fn entity(item: &Value) -> Option<Entity> {
         role: Some(role.to_owned()),
         ..Entity::default()
     })
+}
+
+/// Writes utterances as wit.ai's training API takes them, for `data convert nlu -f wit`. Examples of retrieval intents
+/// keep their full name; synonyms, patterns and lookup tables have no place in the format.
+pub fn wit_json(data: &NluData) -> String {
+    let utterance = |example: &Example| {
+        let entities: Vec<Value> = spans(example)
+            .into_iter()
+            .map(|(start, end, entity)| {
+                let role = entity.role.as_deref().unwrap_or(&entity.entity);
+                json!({
+                    "entity": format!("{}:{role}", entity.entity),
+                    "start": start,
+                    "end": end,
+                    "body": slice(&example.text, start, end),
+                    "entities": [],
+                })
+            })
+            .collect();
+        json!({ "text": example.text, "intent": full_intent(example), "entities": entities, "traits": [] })
+    };
+    let utterances: Vec<Value> = data.examples.iter().map(utterance).collect();
+    format!("{:#}\n", json!({ "utterances": utterances }))
 }

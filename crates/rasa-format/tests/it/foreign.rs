@@ -1,6 +1,9 @@
 //! Language data of other tools.
 
-use intendant_rasa_format::foreign::{Format, guess, nlu_json};
+use intendant_rasa_format::foreign::{
+    Format, dialogflow_files, guess, luis_json, markdown, nlu_json, wit_json,
+};
+use intendant_rasa_format::project::read_language;
 use intendant_rasa_format::{Files, Project, SourceFile};
 use serde_json::json;
 
@@ -126,4 +129,111 @@ fn dialogflow_is_read_from_files_side_by_side() {
 fn broken_json_is_located() {
     let (_, findings) = read(&[("a.json", "{\n  \"a\": ]\n}")]);
     assert_eq!(findings, ["a.json:2:8: error: this is not valid JSON: expected value"]);
+}
+
+fn language(files: &[(&str, &str)]) -> (intendant_rasa_format::nlu::LanguageData, Vec<String>) {
+    let files: Vec<SourceFile> = files.iter().map(|(path, text)| SourceFile::new(*path, *text)).collect();
+    let mut findings = Vec::new();
+    let language = read_language(&files, "de", &|_| None, &mut findings);
+    (language, findings.iter().map(ToString::to_string).collect())
+}
+
+const MARKDOWN: &str = r#"## intent:greet
+- hi <!-- short -->
+<!-- - not this
+- nor this -->
+* hello [Bo](name)
+
+## intent:faq/hours
+- when
+## synonym:Ulm
+- Ulmer
+## regex:zip
+- [0-9]{5}
+## lookup:city
+data/city.txt
+- Bonn
+## ask hours
+* faq/hours
+    - from nine
+    - from ten
+## a story
+* greet
+  - utter_greet
+"#;
+
+#[test]
+fn markdown_of_rasa_1_is_read() {
+    let (language, findings) = language(&[("nlu.md", MARKDOWN)]);
+    let project = Project { nlu: language.data.clone(), ..Project::default() };
+    assert_eq!(lines(&project), ["greet | hi", "greet | hello Bo | name=\"Bo\"@6-8", "faq | when"]);
+    assert_eq!(language.data.synonyms["Ulmer"], "Ulm");
+    assert_eq!(
+        (language.data.regexes.len(), &language.data.lookups[0].elements),
+        (1, &vec!["Bonn".to_owned()])
+    );
+    assert_eq!(
+        language.responses.dict["responses"],
+        json!({"utter_faq/hours": [{"text": "from nine"}, {"text": "from ten"}]})
+    );
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert!(findings[0].starts_with("nlu.md:14:1: warning: `data/city.txt`"), "{findings:?}");
+}
+
+/// What goes out comes back in; each format keeps what it has a place for.
+#[test]
+fn every_format_is_written_and_read_again() {
+    let text = r#"nlu:
+- intent: go
+  examples: |
+    - to [Ülm]{"entity": "city", "role": "to"} or [Bonn](city) now
+    - on foot
+- intent: faq/hours
+  examples: |
+    - when
+- synonym: Ülm
+  examples: |
+    - Ulm
+- regex: zip
+  examples: |
+    - [0-9]{5}
+- lookup: town
+  examples: |
+    - Ülm
+    - Kiel
+"#;
+    let (original, _) = language(&[("nlu.yml", text)]);
+    let data = &original.data;
+    let with_roles =
+        ["go | to Ülm or Bonn now | city/to=\"Ülm\"@3-6 | city=\"Bonn\"@10-14", "go | on foot", "faq | when"];
+    let read = |files: &[(String, String)]| {
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let (language, findings) = language(&files);
+        (Project { nlu: language.data, ..Project::default() }, findings)
+    };
+
+    let (markdown, findings) = read(&[("a.md".into(), markdown::write(data))]);
+    assert_eq!((lines(&markdown), findings), (with_roles.map(str::to_owned).to_vec(), vec![]));
+    assert_eq!((&markdown.nlu.synonyms, markdown.nlu.regexes.len()), (&data.synonyms, 1));
+    assert_eq!(markdown.nlu.lookups[0].elements, ["Ülm", "Kiel"]);
+
+    let (luis, findings) = read(&[("a.json".into(), luis_json(data, "de"))]);
+    assert_eq!(lines(&luis)[0], "go | to Ülm or Bonn now | city/to=\"Ülm\"@3-6 | city/O=\"Bonn\"@10-14");
+    assert_eq!((&luis.nlu.synonyms, findings), (&data.synonyms, vec![]));
+    assert_eq!(luis.nlu.regexes[0].pattern, "[0-9]{5}");
+
+    let (wit, findings) = read(&[("a.json".into(), wit_json(data))]);
+    assert_eq!(lines(&wit)[0], "go | to Ülm or Bonn now | city/to=\"Ülm\"@3-6 | city/city=\"Bonn\"@10-14");
+    assert_eq!((lines(&wit).len(), findings), (3, vec![]));
+
+    let (dialogflow, findings) = read(&dialogflow_files(data, "de"));
+    assert_eq!(findings, [""; 0]);
+    let mut found = lines(&dialogflow);
+    found.sort();
+    let without_roles =
+        ["faq | when", "go | on foot", "go | to Ülm or Bonn now | city=\"Ülm\"@3-6 | city=\"Bonn\"@10-14"];
+    assert_eq!(found, without_roles);
+    assert_eq!(dialogflow.nlu.synonyms["Ulm"], "Ülm");
+    assert_eq!(dialogflow.nlu.regexes[0].pattern, "[0-9]{5}");
 }

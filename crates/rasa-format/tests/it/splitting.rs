@@ -1,7 +1,7 @@
 //! Parts of data.
 
 use intendant_rasa_format::nlu::{self, LanguageData};
-use intendant_rasa_format::split::{split_language, split_stories};
+use intendant_rasa_format::split::{Grouping, split_language, split_stories};
 use intendant_rasa_format::{SourceFile, yaml};
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn every_class_keeps_its_share() {
     let language =
         language(&[("big", 80), ("small", 20), ("two", 2), ("one", 1), ("faq/a", 5), ("faq/b", 1)]);
     let mut findings = Vec::new();
-    let parts = split_language(&language, 0.8, 1, &mut findings);
+    let parts = split_language(&language, Grouping::None, (0.8, 1), &mut findings);
     let count = |data: &intendant_talk::data::NluData, name: &str| {
         data.examples.iter().filter(|example| example.text.starts_with(name)).count()
     };
@@ -34,14 +34,47 @@ fn every_class_keeps_its_share() {
     assert_eq!(json!(parts.train.responses), json!({"utter_faq/a": [{"text": "a"}]}));
     assert_eq!(json!(parts.test.responses).as_object().unwrap().len(), 2);
     assert_eq!(findings, []);
-    assert_eq!(split_language(&language, 0.8, 1, &mut findings), parts);
-    assert_ne!(split_language(&language, 0.8, 2, &mut findings), parts);
+    assert_eq!(split_language(&language, Grouping::None, (0.8, 1), &mut findings), parts);
+    assert_ne!(split_language(&language, Grouping::None, (0.8, 2), &mut findings), parts);
+}
+
+#[test]
+fn templates_stay_on_one_side() {
+    let cities = ["Ulm", "Bonn", "Kiel", "Rome", "Oslo"];
+    let patterns =
+        ["to [C](city)", "from [C](city) please", "is it far to [C](city)", "[C](city)!", "why [C](city)"];
+    let lines = |patterns: &[&str]| -> String {
+        let all = patterns.iter().flat_map(|pattern| cities.map(|city| pattern.replace('C', city)));
+        all.map(|line| format!("    - {line}\n")).collect()
+    };
+    let text = format!(
+        "nlu:\n- intent: go\n  examples: |\n{}- intent: ask\n  examples: |\n{}",
+        lines(&patterns),
+        lines(&["WHY [C](city)", "how [C](city)"])
+    );
+    let language = nlu::read(&SourceFile::new("nlu.yml", text), &|_| None, &mut Vec::new());
+    for seed in 0..5 {
+        let parts = split_language(&language, Grouping::Templates, (0.8, seed), &mut Vec::new());
+        let sides = [&parts.train.data.examples, &parts.test.data.examples];
+        assert!(
+            sides
+                .iter()
+                .all(|side| side.len() % 5 == 0 && side.iter().any(|e| e.intent.as_deref() == Some("go")))
+        );
+        for pattern in ["to ", "from ", "is ", "how ", "why "] {
+            let with = |side: &[intendant_talk::data::Example]| {
+                side.iter().any(|example| example.text.to_lowercase().starts_with(pattern))
+            };
+            assert!(with(sides[0]) != with(sides[1]), "{pattern}");
+        }
+    }
 }
 
 #[test]
 fn too_few_examples_are_told() {
     let mut findings = Vec::new();
-    split_language(&language(&[("a", 2), ("b", 2), ("c", 2)]), 0.8, 1, &mut findings);
+    let language = language(&[("a", 2), ("b", 2), ("c", 2)]);
+    split_language(&language, Grouping::None, (0.8, 1), &mut findings);
     assert_eq!(findings.len(), 1);
 }
 

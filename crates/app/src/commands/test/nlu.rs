@@ -11,8 +11,8 @@ use intendant_evaluate::picture;
 use intendant_train::recipe::Recipe;
 use serde_json::Value;
 
-use super::{write_json, write_text};
-use crate::cli::{NluTestOptions, TestOptions};
+use super::{write_json, write_picture};
+use crate::cli::testing::{NluTestOptions, TestOutput};
 use crate::commands::train::SEED;
 use crate::failure::Failure;
 use crate::nlu_test::{self, Evaluation, Outcomes};
@@ -23,11 +23,13 @@ use crate::{model, report};
 
 /// Tests a model, or with `--cross-validation` the configuration on folds of the data.
 pub fn run(
-    options: &TestOptions,
+    model: &Path,
+    options: &TestOutput,
     nlu: &NluTestOptions,
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
-    let config = nlu.cross_validation.then(|| nlu.config.clone());
+    let config =
+        nlu.cross_validation.then(|| nlu.config.first().cloned().unwrap_or_else(|| "config.yml".into()));
     let paths = Paths { config, domain: nlu.domain.clone(), data: nlu.nlu.clone() };
     let (project, findings) = project::read(&paths, environment)?;
     if project::has_errors(&findings) {
@@ -44,7 +46,7 @@ pub fn run(
     let evaluation = if nlu.cross_validation {
         cross_validate(&Recipe::new(project, 0), nlu.folds)?
     } else {
-        let assistant = model::load(&options.model)?;
+        let assistant = model::load(model)?;
         let Some(pipeline) = &assistant.pipeline else {
             return Err(Failure::new("", "this model has no language understanding to test"));
         };
@@ -110,7 +112,7 @@ struct Files<'a> {
     confidences: Vec<(f64, bool)>,
 }
 
-fn write_reports(evaluation: &Evaluation, options: &TestOptions) -> Result<(), Failure> {
+fn write_reports(evaluation: &Evaluation, options: &TestOutput) -> Result<(), Failure> {
     if let Some(intents) = &evaluation.intents {
         let outcomes = &intents.outcomes;
         let files = Files {
@@ -164,7 +166,7 @@ fn write_reports(evaluation: &Evaluation, options: &TestOptions) -> Result<(), F
     Ok(())
 }
 
-fn write_files(files: &Files<'_>, options: &TestOptions) -> Result<(), Failure> {
+fn write_files(files: &Files<'_>, options: &TestOutput) -> Result<(), Failure> {
     let at = |ending: &str| -> std::path::PathBuf {
         Path::new(&options.out).join(format!("{}_{ending}", files.name))
     };
@@ -177,9 +179,9 @@ fn write_files(files: &Files<'_>, options: &TestOptions) -> Result<(), Failure> 
     }
     if !options.no_plot {
         let title = format!("{}: wanted (rows) and found (columns)", files.name);
-        write_text(&at("confusion_matrix.svg"), &picture::confusion_matrix(&files.pairs, &title))?;
+        write_picture(&at("confusion_matrix"), &picture::confusion_matrix(&files.pairs, &title))?;
         let title = format!("{}: confidence of right and wrong predictions", files.name);
-        write_text(&at("histogram.svg"), &picture::confidence_histogram(&files.confidences, &title))?;
+        write_picture(&at("histogram"), &picture::confidence_histogram(&files.confidences, &title))?;
     }
     Ok(())
 }
