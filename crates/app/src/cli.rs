@@ -11,6 +11,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use data::DataArgs;
 use testing::TestArgs;
 
+use crate::commands::models::ModelsArgs;
+
 /// Trains, gates, versions, serves and watches chatbots and predictive models.
 #[derive(Debug, Parser)]
 #[command(name = "intendant", version, disable_version_flag = true, max_term_width = 100)]
@@ -59,6 +61,8 @@ pub enum Command {
     Entities(EntitiesArgs),
     /// Checks and transforms the project's data.
     Data(DataArgs),
+    /// Lists, tags and rotates trained models.
+    Models(ModelsArgs),
     /// Prints the generated reference pages.
     #[command(hide = true)]
     Reference,

@@ -45,7 +45,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let environment = Environment::read();
     let (level, targets) = match &command {
         Command::Run(arguments) => (Level::Info, Some(&arguments.server.log)),
-        Command::Up(_) => (Level::Info, None),
+        Command::Up(_) | Command::Models(_) => (Level::Info, None),
         Command::Shell(arguments) => (Level::Warn, Some(&arguments.server.log)),
         _ => (Level::Warn, None),
     };
@@ -60,6 +60,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Test(arguments) => commands::test::run(arguments, &environment),
         Command::Data(arguments) => commands::data::run(arguments.command, &environment),
         Command::Entities(arguments) => commands::entities::run(&arguments),
+        Command::Models(arguments) => commands::models::run(&arguments, &environment),
         Command::Reference => commands::reference::run(),
     }
 }

@@ -1,7 +1,10 @@
-//! Settings that come from the environment. No other crate reads it.
+//! Settings that come from the environment and from `intendant.yml`. No other crate reads either.
 //!
 //! Rasa's variables keep their names. A variable that is set to something unusable is an error
 //! that names it, never silently ignored.
+
+pub mod platform;
+pub mod rotation;
 
 use std::collections::BTreeMap;
 
@@ -69,6 +72,32 @@ pub const ALL: &[Variable] = &[
         name: "COMPRESS_ACTION_SERVER_REQUEST",
         default: "false",
         description: "`true` sends requests to the action server deflated.",
+    },
+    Variable {
+        name: "INTENDANT_<SECTION>__<KEY>",
+        default: "unset",
+        description: "Overrides a key of `intendant.yml`; two underscores go down one level.",
+    },
+    Variable {
+        name: "INTENDANT_<SECTION>__<KEY>_FILE",
+        default: "unset",
+        description: "A file that holds the value of that key, for secrets.",
+    },
+    Variable { name: "TARGET_DIR", default: "models", description: "The models folder of `models rotate`." },
+    Variable {
+        name: "LATEST_MODEL_PATH",
+        default: "latest.tar.gz in the models folder",
+        description: "Where `models rotate` publishes the newest model.",
+    },
+    Variable {
+        name: "THROTTLE_DELAY",
+        default: "5000",
+        description: "Milliseconds for which a file must not have changed before `models rotate` looks at it.",
+    },
+    Variable {
+        name: "IGNORE_FILE_PATHS",
+        default: "unset",
+        description: "Files and folders that `models rotate` never removes, separated by commas.",
     },
     Variable {
         name: "NO_COLOR",

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 7] = [
     &["nlu", "policy", "dialogue", "entities", "evaluate"],
     &["bundle", "rasa-format"],
     &["store", "broker", "channel", "client"],
-    &["train", "serve"],
+    &["train", "serve", "registry"],
     &["config", "api", "console", "app"],
 ];
 

@@ -3,6 +3,7 @@
 pub mod data;
 pub mod entities;
 pub mod init;
+pub mod models;
 pub mod reference;
 pub mod run;
 pub mod run_actions;

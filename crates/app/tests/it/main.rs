@@ -5,6 +5,7 @@ mod cli;
 mod crash;
 mod page;
 mod reference;
+mod rotation;
 mod serving;
 mod sockets;
 

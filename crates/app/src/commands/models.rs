@@ -1,0 +1,272 @@
+//! `intendant models …`: the registry by hand.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use axum::http::Method;
+use clap::{Args, Subcommand};
+use intendant_client::endpoint::Endpoint;
+use intendant_client::http::{HttpClient, Outgoing};
+use intendant_config::Environment;
+use intendant_config::platform::{FILE, Platform};
+use intendant_config::rotation::{Activate, Rotation};
+use intendant_rasa_format::endpoints::EndpointConfig;
+use intendant_registry::rotation::{Kind, Now, Outside, Report, Rotator, Settings};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use super::run::asked_to_stop;
+use crate::failure::Failure;
+use crate::terminal::say;
+use crate::{project, report, wiring};
+
+/// How long a server may take to load a model.
+const ACTIVATION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What `intendant models` does.
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+}
+
+/// The commands of the registry.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// Publishes the newest model of a folder under a fixed name and keeps only a few older ones.
+    Rotate(RotateArgs),
+}
+
+/// What is kept, and where.
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// The models folder [default: `models`].
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Where to publish the newest model [default: `latest.tar.gz` in the folder].
+    #[arg(long, value_name = "FILE")]
+    pub latest: Option<PathBuf>,
+    /// How many of the newest models stay [default: 3].
+    #[arg(long, value_name = "COUNT")]
+    pub keep: Option<usize>,
+    /// Go on for ever; stand by while another rotation keeps the folder.
+    #[arg(long)]
+    pub watch: bool,
+    /// Show what would be done and do nothing.
+    #[arg(long, conflicts_with = "watch")]
+    pub dry_run: bool,
+    /// Remove models also when they are most of the folder or the clock was set back.
+    #[arg(long)]
+    pub force: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "watch")]
+    pub json: bool,
+}
+
+/// Runs a command of the registry.
+pub fn run(arguments: &ModelsArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        ModelsCommand::Rotate(arguments) => rotate(arguments, environment),
+    }
+}
+
+fn rotate(arguments: &RotateArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    let rotation = settings(arguments, environment)?;
+    let outside = Servers::new(rotation.activate.clone())?;
+    let settings = settings_of(&rotation);
+    if arguments.watch {
+        return watch(&settings, Duration::from_millis(rotation.scan_ms.max(10)), &outside, arguments.force);
+    }
+    let report = once(settings, &outside, arguments)?;
+    if arguments.json {
+        say!("{}", json!(report));
+    } else {
+        print(&report, arguments.dry_run);
+    }
+    match report.suspended {
+        Some(why) => Err(Failure::new("", format!("nothing was removed: {why}"))),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn settings(arguments: &RotateArgs, environment: &Environment) -> Result<Rotation, Failure> {
+    let refuse = |findings: &[_]| {
+        report::print(findings);
+        Failure::new("", "the settings of the rotation cannot be used")
+    };
+    let path = Path::new(FILE);
+    let file = path.exists().then(|| project::source_file(path)).transpose()?;
+    let platform = Platform::read(file.as_ref(), environment).map_err(|findings| refuse(&findings))?;
+    let mut rotation = Rotation::read(&platform, environment).map_err(|finding| refuse(&[finding]))?;
+    if let Some(folder) = &arguments.folder {
+        rotation.folder = folder.clone();
+    }
+    rotation.latest = arguments.latest.clone().or(rotation.latest);
+    rotation.keep = arguments.keep.unwrap_or(rotation.keep);
+    Ok(rotation)
+}
+
+fn settings_of(rotation: &Rotation) -> Settings {
+    let usual = Settings::of(&rotation.folder);
+    Settings {
+        latest: rotation.latest.clone().unwrap_or(usual.latest),
+        folder: usual.folder,
+        keep: rotation.keep,
+        quiet: Duration::from_millis(rotation.quiet_ms),
+        protected: rotation.protected.clone(),
+        keep_younger: Duration::from_secs(rotation.keep_younger_seconds),
+        bytes_max: rotation.bytes_max,
+        trash_grace: Duration::from_secs(rotation.trash_grace_seconds),
+        quarantine_after: Duration::from_secs(rotation.quarantine_after_seconds),
+        removed_percent_max: rotation.removed_percent_max,
+    }
+}
+
+/// One pass; files that are still too fresh are waited for, as long as one of them may take.
+fn once(settings: Settings, outside: &Servers, arguments: &RotateArgs) -> Result<Report, Failure> {
+    let patience = settings.quiet * 2;
+    let opened = if arguments.dry_run { Rotator::look_at(settings) } else { Rotator::open(settings) };
+    let mut rotator = opened.map_err(|error| Failure::of("", &error))?;
+    let start = Instant::now();
+    let now = || Now { wall: Timestamp::now(), steady: start.elapsed() };
+    let mut whole = Report::default();
+    loop {
+        let report =
+            rotator.pass(now(), outside, arguments.force).map_err(|error| Failure::of("", &error))?;
+        let (published, mut removed) = (whole.published.take(), std::mem::take(&mut whole.removed));
+        let removed_bytes = whole.removed_bytes;
+        removed.extend(report.removed.iter().cloned());
+        whole = Report {
+            published: report.published.clone().or(published),
+            removed,
+            removed_bytes: removed_bytes + report.removed_bytes,
+            ..report
+        };
+        match rotator.waits(now()) {
+            Some(left) if start.elapsed() + left <= patience => {
+                std::thread::sleep(left + Duration::from_millis(5));
+            }
+            _ => return Ok(whole),
+        }
+    }
+}
+
+fn watch(settings: &Settings, scan: Duration, outside: &Servers, force: bool) -> Result<ExitCode, Failure> {
+    let start = Instant::now();
+    let stop = outside.runtime.spawn(asked_to_stop());
+    let mut rotator = None;
+    let mut told = String::new();
+    while !stop.is_finished() {
+        let done = match rotator.take() {
+            Some(rotator) => Ok(rotator),
+            None => Rotator::open(settings.clone()),
+        };
+        let done = done.and_then(|mut opened| {
+            let now = Now { wall: Timestamp::now(), steady: start.elapsed() };
+            let passed = opened.pass(now, outside, force);
+            rotator = Some(opened);
+            passed
+        });
+        // The same trouble again and again is said once.
+        let trouble = match done {
+            Ok(report) => report.suspended.unwrap_or_default(),
+            Err(error) if error.kind == Kind::Settings => return Err(Failure::of("", &error)),
+            Err(error) => error.to_string(),
+        };
+        if trouble != told {
+            if !trouble.is_empty() {
+                tracing::warn!("{trouble}");
+            }
+            told = trouble;
+        }
+        outside.runtime.block_on(async {
+            let _ = tokio::time::timeout(scan, async {
+                while !stop.is_finished() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            })
+            .await;
+        });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(report: &Report, is_dry: bool) {
+    let (publish, remove) =
+        if is_dry { ("would be published", "would be removed") } else { ("published", "removed") };
+    if let Some(name) = &report.published {
+        say!("{publish}: {name}");
+    }
+    for name in &report.kept {
+        say!("kept: {name}");
+    }
+    for name in &report.removed {
+        say!("{remove}: {name}");
+    }
+    if let Some((name, why)) = &report.bad {
+        say!("not loaded by the server: {name}: {why}");
+    }
+    for (name, why) in &report.pending {
+        say!("not ready: {name}: {why}");
+    }
+    for (name, why) in &report.refused {
+        say!("not a model: {name}: {why}");
+    }
+    for name in &report.quarantined {
+        say!("into quarantine: {name}");
+    }
+    if !report.is_change() && report.pending.is_empty() && report.refused.is_empty() {
+        say!("nothing to do");
+    }
+}
+
+/// The server that loads what is published, if one is named.
+struct Servers {
+    runtime: Runtime,
+    activate: Option<(HttpClient, Endpoint)>,
+}
+
+impl Servers {
+    fn new(activate: Option<Activate>) -> Result<Self, Failure> {
+        let runtime = wiring::runtime()?;
+        let activate = activate
+            .map(|activate| {
+                let failed = |error: &dyn std::error::Error| Failure::of("", error);
+                let client = HttpClient::new().map_err(|error| failed(&error))?;
+                let config = EndpointConfig {
+                    url: Some(format!("{}/model", activate.url.trim_end_matches('/'))),
+                    token: activate.token,
+                    token_name: "token".to_owned(),
+                    ..EndpointConfig::default()
+                };
+                let endpoint = Endpoint::new(&config).map_err(|error| failed(&error))?;
+                Ok::<_, Failure>((client, endpoint))
+            })
+            .transpose()?;
+        Ok(Servers { runtime, activate })
+    }
+}
+
+impl Outside for Servers {
+    fn in_use(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
+    fn activate(&self, latest: &Path) -> Result<(), String> {
+        let Some((client, endpoint)) = &self.activate else { return Ok(()) };
+        let body = json!({ "model_file": latest }).to_string().into_bytes();
+        let outgoing = Outgoing { method: Method::PUT, ..Outgoing::json(body, ACTIVATION_TIMEOUT) };
+        match self.runtime.block_on(client.send(endpoint, outgoing)) {
+            Ok(answer) if answer.status.is_success() => Ok(()),
+            Ok(answer) => {
+                let body = String::from_utf8_lossy(&answer.body).into_owned();
+                Err(format!("the server answered {}: {body}", answer.status))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

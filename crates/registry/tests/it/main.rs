@@ -1,0 +1,6 @@
+//! The registry on real files.
+#![allow(clippy::unwrap_used)]
+
+mod archives;
+mod inspecting;
+mod rotating;
