@@ -1,7 +1,9 @@
 //! The words and flags of the command line: Rasa's, with our own beside them.
 
 pub mod data;
+pub mod examples;
 pub mod testing;
+pub mod tools;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,11 +17,20 @@ use crate::commands::models::ModelsArgs;
 
 /// Trains, gates, versions, serves and watches chatbots and predictive models.
 #[derive(Debug, Parser)]
-#[command(name = "intendant", version, disable_version_flag = true, max_term_width = 100)]
+#[command(
+    name = "intendant",
+    version,
+    disable_version_flag = true,
+    max_term_width = 100,
+    styles = examples::STYLES
+)]
 pub struct Cli {
     /// Print the versions of the product and of what it is compatible with.
     #[arg(long)]
     pub version: bool,
+    /// Print the versions as JSON.
+    #[arg(long, requires = "version")]
+    pub json: bool,
     #[command(flatten)]
     pub logging: Logging,
     #[command(subcommand)]
@@ -30,16 +41,16 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Logging {
     /// Log what happens (-v), or everything (-vv).
-    #[arg(short = 'v', long = "verbose", action = ArgAction::Count, global = true)]
+    #[arg(short = 'v', long = "verbose", action = ArgAction::Count, global = true, help_heading = "Logging")]
     pub verbose: u8,
     /// Log everything.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Logging")]
     pub debug: bool,
     /// Log only warnings and errors.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Logging")]
     pub quiet: bool,
     /// Accepted for compatibility; Python logging configurations are not read.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Logging", value_name = "FILE")]
     pub logging_config_file: Option<PathBuf>,
 }
 
@@ -63,6 +74,21 @@ pub enum Command {
     Data(DataArgs),
     /// Lists, tags and rotates trained models.
     Models(ModelsArgs),
+    /// Learns from a conversation in which every step is confirmed or corrected.
+    Interactive(Box<tools::InteractiveArgs>),
+    /// Draws the stories of a project as a graph.
+    Visualize(tools::VisualizeArgs),
+    /// Publishes stored conversations to the event broker.
+    Export(tools::ExportArgs),
+    /// Looks for points of interest in stored conversations.
+    Evaluate(tools::EvaluateArgs),
+    /// Prints a script that lets a shell complete words and flags.
+    Completions(tools::CompletionsArgs),
+    /// Accepted for compatibility; this program reports to nobody.
+    Telemetry(tools::TelemetryArgs),
+    /// Rasa X, which was discontinued.
+    #[command(hide = true, disable_help_flag = true)]
+    X(tools::XArgs),
     /// Prints the generated reference pages.
     #[command(hide = true)]
     Reference,
@@ -134,6 +160,16 @@ pub struct TrainArgs {
     pub endpoints: Option<PathBuf>,
 }
 
+impl TrainArgs {
+    /// Whether the outcome is for a machine.
+    pub fn wants_json(&self) -> bool {
+        match &self.part {
+            None => self.output.json,
+            Some(TrainPart::Nlu { output, .. } | TrainPart::Core { output, .. }) => output.json,
+        }
+    }
+}
+
 /// Where a trained model goes and how it is trained.
 #[derive(Debug, Clone, Args)]
 pub struct TrainOutput {
@@ -155,6 +191,9 @@ pub struct TrainOutput {
     /// Accepted for compatibility, see --finetune.
     #[arg(long, value_name = "FRACTION")]
     pub epoch_fraction: Option<f64>,
+    /// Print one JSON object with what became of the training, and nothing else.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How stories are turned into training conversations.

@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod interactive;
 mod logging;
 mod model;
 mod nlu_test;
@@ -18,15 +19,16 @@ mod workshop;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use intendant_config::Environment;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, examples};
 use crate::failure::Failure;
 use crate::logging::Level;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = examples::with_examples(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),
@@ -35,11 +37,11 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     if cli.version {
-        return Ok(commands::version::run());
+        return Ok(commands::version::run(cli.json));
     }
     let Some(command) = cli.command else {
         // As Rasa: help, and exit code 1.
-        let _ = Cli::command().print_help();
+        let _ = examples::with_examples(Cli::command()).print_help();
         return Ok(ExitCode::FAILURE);
     };
     let environment = Environment::read();
@@ -61,6 +63,13 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Data(arguments) => commands::data::run(arguments.command, &environment),
         Command::Entities(arguments) => commands::entities::run(&arguments),
         Command::Models(arguments) => commands::models::run(&arguments, &environment),
+        Command::Interactive(arguments) => commands::interactive::run(*arguments, &environment),
+        Command::Visualize(arguments) => commands::visualize::run(&arguments, &environment),
+        Command::Export(arguments) => commands::export::run(&arguments, &environment),
+        Command::Evaluate(arguments) => commands::markers::run(arguments, &environment),
+        Command::Completions(arguments) => Ok(commands::completions::run(&arguments)),
+        Command::Telemetry(arguments) => Ok(commands::compatible::telemetry(&arguments)),
+        Command::X(arguments) => commands::compatible::x(&arguments),
         Command::Reference => commands::reference::run(),
     }
 }

@@ -20,6 +20,7 @@ use intendant_component::diagnostic::Diagnostic;
 use intendant_config::Environment;
 use intendant_port::action::ActionServer;
 use intendant_port::generate::Generator;
+use intendant_port::store::TrackerStore;
 use intendant_rasa_format::credentials::{self, ChannelConfig};
 use intendant_rasa_format::endpoints::{self, EndpointConfig, Endpoints};
 use intendant_rasa_format::yaml::{self, SourceFile};
@@ -66,6 +67,42 @@ pub fn runtime() -> Result<Runtime, Failure> {
     built.map_err(|error| Failure::new("", format!("cannot start worker threads: {error}")))
 }
 
+/// What `endpoints.yml` says, or the file named instead.
+///
+/// # Errors
+/// When the file is not as it should be.
+pub fn endpoints(path: Option<&Path>, environment: &Environment) -> Result<Endpoints, Failure> {
+    read(path, DEFAULT_ENDPOINTS, environment, endpoints::read)
+}
+
+/// The tracker store alone.
+///
+/// # Errors
+/// When the settings are not as they should be, or the store cannot be reached.
+pub async fn tracker_store(
+    path: Option<&Path>,
+    environment: &Environment,
+) -> Result<Arc<dyn TrackerStore>, Failure> {
+    let endpoints = endpoints(path, environment)?;
+    open::tracker_store(endpoints.tracker_store.as_ref()).await.map_err(|error| outside(&error))
+}
+
+/// A server with the action server and response generator of `endpoints.yml`, whose conversations
+/// stay in memory and reach no broker.
+///
+/// # Errors
+/// When the file is not as it should be.
+pub async fn rehearsal_server(
+    path: Option<&Path>,
+    request_timeout: Duration,
+    environment: &Environment,
+) -> Result<Server, Failure> {
+    let rehearsed = endpoints(path, environment)?;
+    let endpoints =
+        Endpoints { action_endpoint: rehearsed.action_endpoint, nlg: rehearsed.nlg, ..Endpoints::default() };
+    Ok(build(endpoints, request_timeout, environment).await?.server)
+}
+
 /// Builds a server from `endpoints.yml`.
 ///
 /// # Errors
@@ -75,7 +112,14 @@ pub async fn server(
     request_timeout: Duration,
     environment: &Environment,
 ) -> Result<Wiring, Failure> {
-    let endpoints: Endpoints = read(path, DEFAULT_ENDPOINTS, environment, endpoints::read)?;
+    build(endpoints(path, environment)?, request_timeout, environment).await
+}
+
+async fn build(
+    endpoints: Endpoints,
+    request_timeout: Duration,
+    environment: &Environment,
+) -> Result<Wiring, Failure> {
     let client = HttpClient::new().map_err(|error| outside(&error))?;
     for (name, part) in [("models", &endpoints.models), ("nlu", &endpoints.nlu)] {
         if part.is_some() {

@@ -6,6 +6,8 @@ pub mod classification;
 pub mod entities;
 pub mod folds;
 pub mod intents;
+pub mod markers;
 pub mod phrases;
 pub mod picture;
 pub mod responses;
+pub mod story_graph;

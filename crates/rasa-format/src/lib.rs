@@ -15,6 +15,7 @@ pub mod domain;
 pub mod endpoints;
 pub mod foreign;
 pub mod imports;
+pub mod markers;
 pub mod migrate;
 pub mod nlu;
 pub mod project;

@@ -7,6 +7,7 @@
 pub mod data;
 pub mod domain;
 pub mod event;
+pub mod marker;
 pub mod message;
 pub mod story;
 pub mod time;

@@ -41,6 +41,9 @@ pub struct ValidateArgs {
     /// Let warnings fail the check.
     #[arg(long)]
     pub fail_on_warnings: bool,
+    /// Print one JSON object with everything found, and nothing else.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

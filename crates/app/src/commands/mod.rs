@@ -1,8 +1,13 @@
 //! One file per command.
 
+pub mod compatible;
+pub mod completions;
 pub mod data;
 pub mod entities;
+pub mod export;
 pub mod init;
+pub mod interactive;
+pub mod markers;
 pub mod models;
 pub mod reference;
 pub mod run;
@@ -12,3 +17,4 @@ pub mod test;
 pub mod train;
 pub mod up;
 pub mod version;
+pub mod visualize;

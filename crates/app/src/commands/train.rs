@@ -14,6 +14,7 @@ use intendant_rasa_format::project::Project;
 use intendant_train::plan::{Plan, TrainError, Trained};
 use intendant_train::recipe::Recipe;
 use intendant_train::{files, models, plan};
+use serde_json::json;
 
 use crate::cli::{TrainArgs, TrainOutput, TrainPart};
 use crate::commands::data::validate::{ValidateOptions, validate_project};
@@ -99,8 +100,75 @@ pub enum Outcome {
     Unchanged(PathBuf),
     /// A new model.
     Trained(PathBuf),
-    /// Nothing was done, this is the exit code.
-    Planned(ExitCode),
+    /// Nothing was done; this would be.
+    Planned(Planned),
+}
+
+/// What a dry run found.
+#[derive(Clone, Copy)]
+pub struct Planned {
+    is_forced: bool,
+    is_up_to_date: bool,
+    trains_nlu: bool,
+    trains_core: bool,
+}
+
+impl Planned {
+    fn of(order: &Order, plan: &Plan) -> Self {
+        Self {
+            is_forced: order.force,
+            is_up_to_date: plan.is_up_to_date,
+            trains_nlu: plan.trains_nlu,
+            trains_core: plan.trains_core,
+        }
+    }
+
+    /// The exit code, as Rasa's.
+    pub fn code(self) -> ExitCode {
+        match self {
+            Self { is_forced: true, .. } => ExitCode::from(DRY_RUN_FORCED),
+            Self { is_up_to_date: true, .. } => ExitCode::SUCCESS,
+            _ => ExitCode::from(DRY_RUN_RETRAIN),
+        }
+    }
+
+    fn tell(self) {
+        if self.is_forced {
+            say!("The training was forced.");
+            return;
+        }
+        if self.is_up_to_date {
+            say!("No training of components required.");
+            return;
+        }
+        if self.trains_nlu {
+            say!("Understanding would be trained.");
+        }
+        if self.trains_core {
+            say!("Dialogue would be trained.");
+        }
+        if !self.trains_nlu && !self.trains_core {
+            say!("Nothing would be trained, only the domain replaced.");
+        }
+    }
+}
+
+/// Prints what became of a training as JSON.
+fn tell_machine(outcome: &Outcome) -> ExitCode {
+    let (status, model, code) = match outcome {
+        Outcome::Unchanged(path) => ("unchanged", Some(path), ExitCode::SUCCESS),
+        Outcome::Trained(path) => ("trained", Some(path), ExitCode::SUCCESS),
+        Outcome::Planned(plan) => ("planned", None, plan.code()),
+    };
+    let mut told = json!({"status": status, "model": model.map(|path| path.display().to_string())});
+    if let Outcome::Planned(plan) = outcome {
+        let is_forced = plan.is_forced;
+        told["trains_nlu"] = (is_forced || plan.trains_nlu).into();
+        told["trains_core"] = (is_forced || plan.trains_core).into();
+        told["up_to_date"] = (!is_forced && plan.is_up_to_date).into();
+    }
+    say!("{told}");
+    code
 }
 
 /// Runs `intendant train`.
@@ -110,9 +178,17 @@ pub fn run(arguments: TrainArgs, quiet: bool, environment: &Environment) -> Resu
     {
         return compare::run(arguments, quiet, environment);
     }
-    let order = order(arguments, quiet);
-    match execute(&order, environment)? {
-        Outcome::Planned(code) => return Ok(code),
+    let as_json = arguments.wants_json();
+    let order = order(arguments, quiet || as_json);
+    let outcome = execute(&order, environment)?;
+    if as_json {
+        return Ok(tell_machine(&outcome));
+    }
+    match outcome {
+        Outcome::Planned(plan) => {
+            plan.tell();
+            return Ok(plan.code());
+        }
         Outcome::Unchanged(path) if !quiet => {
             say!("Nothing changed. You can use the old model stored at '{}'.", path.display());
         }
@@ -171,7 +247,7 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
     let metadata = previous.as_ref().map(|(_, bundle)| &bundle.metadata);
     let plan = plan::plan(&recipe, training_type, metadata.filter(|_| !order.force));
     if order.dry_run {
-        return Ok(Outcome::Planned(dry_run(order, &plan)));
+        return Ok(Outcome::Planned(Planned::of(order, &plan)));
     }
     if let Some((path, bundle)) = &previous
         && plan.is_up_to_date
@@ -239,27 +315,6 @@ fn read_previous(path: &Path) -> Option<(PathBuf, Bundle)> {
             None
         }
     }
-}
-
-fn dry_run(order: &Order, plan: &Plan) -> ExitCode {
-    if order.force {
-        say!("The training was forced.");
-        return ExitCode::from(DRY_RUN_FORCED);
-    }
-    if plan.is_up_to_date {
-        say!("No training of components required.");
-        return ExitCode::SUCCESS;
-    }
-    if plan.trains_nlu {
-        say!("Understanding would be trained.");
-    }
-    if plan.trains_core {
-        say!("Dialogue would be trained.");
-    }
-    if !plan.trains_nlu && !plan.trains_core {
-        say!("Nothing would be trained, only the domain replaced.");
-    }
-    ExitCode::from(DRY_RUN_RETRAIN)
 }
 
 fn unchanged(order: &Order, path: &Path, bundle: &Bundle) -> Result<Outcome, Failure> {

@@ -38,7 +38,7 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
             say!("Saved as {}.", path.display());
             path
         }
-        Outcome::Planned(code) => return Ok(code),
+        Outcome::Planned(plan) => return Ok(plan.code()),
     };
     let runtime = wiring::runtime()?;
     runtime.block_on(serve(arguments, &model, environment))

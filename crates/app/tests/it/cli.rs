@@ -3,15 +3,16 @@
 //!
 //! A fenced block ```` ```file PATH ```` writes a file; a block ```` ```console ```` runs each line that starts with `$ ` and
 //! compares what follows with standard output and standard error together. `…` stands for anything within a line, a
-//! line of only `…` for any lines, `[exit N]` for the exit code when it is not 0. `UPDATE=1` rewrites the expectations
+//! line of only `…` for any lines, `< FILE` at the end of a command gives it that file to read, `[exit N]` for the exit code when it is not 0. `UPDATE=1` rewrites the expectations
 //! that contain no `…`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use fixtures::project::Sandbox;
 
-use crate::{intendant, repository};
+use crate::{intendant_reading, repository};
 
 #[test]
 fn scripted_sessions() {
@@ -94,8 +95,15 @@ fn play_block(block: &[&str], script: &Path, sandbox: &Sandbox, differences: &mu
             rewritten.push_str(&joined(expected));
             continue;
         };
+        let (arguments, input) = match arguments.split_once(" < ") {
+            Some((arguments, file)) => {
+                (arguments, Stdio::from(fs::File::open(sandbox.at(file.trim())).unwrap()))
+            }
+            None => (arguments, Stdio::null()),
+        };
         let arguments = split_words(arguments);
-        let output = intendant(sandbox.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = intendant_reading(sandbox.path(), &arguments, input);
         let mut found =
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         if let Some(code) = output.status.code().filter(|code| *code != 0) {

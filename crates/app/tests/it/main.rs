@@ -3,6 +3,7 @@
 
 mod cli;
 mod crash;
+mod interactive;
 mod page;
 mod reference;
 mod rotation;
@@ -24,13 +25,13 @@ fn repository() -> PathBuf {
 
 /// Runs the binary in a folder to its end.
 fn intendant(folder: &Path, arguments: &[&str]) -> Output {
+    intendant_reading(folder, arguments, Stdio::null())
+}
+
+/// Runs the binary in a folder to its end, with something to read.
+fn intendant_reading(folder: &Path, arguments: &[&str], input: Stdio) -> Output {
     let mut command = Command::new(binary());
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .env("NO_COLOR", "1")
-        .env_remove("LOG_LEVEL");
+    command.args(arguments).current_dir(folder).stdin(input).env("NO_COLOR", "1").env_remove("LOG_LEVEL");
     command.output().unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! Values back to Rasa's YAML.
 
+pub mod append;
 mod nlu;
 mod stories;
 mod tree;

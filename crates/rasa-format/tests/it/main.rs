@@ -3,9 +3,11 @@
 // A test may stop where it stands.
 #![allow(clippy::unwrap_used)]
 
+mod appending;
 mod findings;
 mod foreign;
 mod importing;
+mod markers;
 mod migrating;
 mod robust;
 mod shared;

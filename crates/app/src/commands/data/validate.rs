@@ -44,6 +44,11 @@ pub fn run(arguments: ValidateArgs, environment: &Environment) -> Result<ExitCod
     if matches!(arguments.only, None | Some(ValidateOnly::Stories)) && !project::has_errors(&findings) {
         findings.extend(conflicts(&project, arguments.max_history, strictness));
     }
+    if arguments.json {
+        say!("{}", report::to_json(&findings));
+        let has_errors = project::has_errors(&findings);
+        return Ok(if has_errors { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+    }
     conclude(&findings)?;
     say!("No problems found that stop a training.");
     Ok(ExitCode::SUCCESS)

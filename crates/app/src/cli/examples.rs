@@ -1,0 +1,210 @@
+//! How commands are used, shown at the end of their help.
+
+use clap::Command;
+use clap::builder::styling::{AnsiColor, Styles};
+
+/// Colours of help and of mistakes on the command line.
+pub const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Words of a command, and command lines with what they do.
+pub const ALL: &[(&str, &[(&str, &str)])] = &[
+    (
+        "",
+        &[
+            ("intendant init --no-prompt", "a new project, trained"),
+            ("intendant up", "train what changed, serve, and talk on a page"),
+            ("intendant run --enable-api", "what `rasa run --enable-api` was"),
+        ],
+    ),
+    ("init", &[("intendant init --init-dir shop --no-prompt", "a new project in the folder shop, trained")]),
+    (
+        "train",
+        &[
+            ("intendant train", "train what changed since the newest model"),
+            ("intendant train --dry-run", "say what would be trained"),
+            ("intendant train --fixed-model-name shop", "models/shop.tar.gz"),
+            ("intendant train --json", "where the model is, for a script"),
+        ],
+    ),
+    ("train nlu", &[("intendant train nlu -u data/nlu.yml", "language understanding alone")]),
+    ("train core", &[("intendant train core -s data/stories.yml data/rules.yml", "dialogue alone")]),
+    (
+        "run",
+        &[
+            ("intendant run", "serve the newest model of the folder models"),
+            ("intendant run -m models/shop.tar.gz --enable-api -p 5010", "a model, with the HTTP API"),
+            ("intendant run --enable-api --cors '*' --auth-token secret", "for browsers, with a token"),
+        ],
+    ),
+    ("run actions", &[("intendant run actions --port 5055", "the Python actions, on rasa-sdk")]),
+    ("up", &[("intendant up shop", "train and serve the project in the folder shop")]),
+    ("shell", &[("intendant shell models/shop.tar.gz", "talk to a model")]),
+    ("shell nlu", &[("intendant shell nlu -m models", "see what is understood")]),
+    (
+        "interactive",
+        &[
+            ("intendant interactive", "talk, correct, and save stories and examples"),
+            (
+                "intendant interactive -m models --e2e",
+                "with a model that is there; stories with the user's words",
+            ),
+        ],
+    ),
+    ("interactive core", &[("intendant interactive core -s data", "messages are intents: /greet")]),
+    ("test", &[("intendant test -s tests -u data --out results", "stories end to end, then messages")]),
+    (
+        "test core",
+        &[("intendant test core --e2e -s tests --fail-on-prediction-errors", "for continuous integration")],
+    ),
+    (
+        "test nlu",
+        &[("intendant test nlu -u data --cross-validation -f 5", "how it does on what it has not seen")],
+    ),
+    (
+        "visualize",
+        &[
+            ("intendant visualize --out graph.html", "the stories below data, as a page"),
+            ("intendant visualize -s data/stories.yml --max-history 4", "merge less"),
+        ],
+    ),
+    (
+        "export",
+        &[
+            ("intendant export", "all conversations, to the broker of endpoints.yml"),
+            (
+                "intendant export --conversation-ids ann,bob --minimum-timestamp 1700000000",
+                "some events of two",
+            ),
+        ],
+    ),
+    ("evaluate", &[("intendant evaluate markers all markers.csv", "find markers in all conversations")]),
+    (
+        "evaluate markers",
+        &[
+            ("intendant evaluate markers all markers.csv --config markers.yml", "in all conversations"),
+            ("intendant evaluate markers sample_n 100 --seed 1 markers.csv", "in a hundred of them"),
+        ],
+    ),
+    (
+        "evaluate markers all",
+        &[("intendant evaluate markers all markers.csv --no-stats", "the places alone")],
+    ),
+    (
+        "evaluate markers first_n",
+        &[("intendant evaluate markers first_n 50 markers.csv", "in the first fifty")],
+    ),
+    (
+        "evaluate markers sample_n",
+        &[(
+            "intendant evaluate markers sample_n 50 --seed 7 markers.csv",
+            "in fifty, the same ones each time",
+        )],
+    ),
+    (
+        "data split",
+        &[("intendant data split nlu --training-fraction 0.9", "a tenth of the messages to test with")],
+    ),
+    (
+        "data split nlu",
+        &[("intendant data split nlu -u data/nlu.yml --random-seed 1", "the same parts each time")],
+    ),
+    ("data split stories", &[("intendant data split stories -u data", "stories to train and to test with")]),
+    (
+        "data convert",
+        &[("intendant data convert nlu --data old --out nlu.yml -f yaml", "other tools' data to YAML")],
+    ),
+    (
+        "data convert nlu",
+        &[("intendant data convert nlu --data agent -f yaml --out nlu.yml", "an agent to YAML")],
+    ),
+    ("data migrate", &[("intendant data migrate -d domain.yml", "a domain of Rasa 2 to one of Rasa 3")]),
+    ("data suggest", &[("intendant data suggest --out suggested.yml", "synonyms and lookup tables")]),
+    ("entities", &[("intendant entities --port 8000", "in the place of a Duckling server")]),
+    ("data", &[("intendant data validate", "check the project")]),
+    (
+        "data validate",
+        &[
+            ("intendant data validate --fail-on-warnings", "for continuous integration"),
+            ("intendant data validate --json", "what was found, for a script or an editor"),
+        ],
+    ),
+    ("models", &[("intendant models rotate models", "publish the newest model of the folder models")]),
+    (
+        "models rotate",
+        &[
+            ("intendant models rotate models --keep 3", "once"),
+            ("intendant models rotate models --watch", "for ever, as a service"),
+        ],
+    ),
+    (
+        "completions",
+        &[("intendant completions bash > ~/.local/share/bash-completion/completions/intendant", "for Bash")],
+    ),
+    ("telemetry", &[("intendant telemetry", "what is reported (nothing)")]),
+    ("telemetry enable", &[("intendant telemetry enable", "there is nothing to enable")]),
+    ("telemetry disable", &[("intendant telemetry disable", "there is nothing to disable")]),
+];
+
+/// The command with examples at the end of its help, and so all commands below it.
+pub fn with_examples(command: Command) -> Command {
+    with_examples_at(command, "")
+}
+
+fn with_examples_at(mut command: Command, words: &str) -> Command {
+    if let Some((_, examples)) = ALL.iter().find(|(of, _)| *of == words) {
+        let header = STYLES.get_header();
+        let literal = STYLES.get_literal();
+        let mut text = format!("{header}Examples:{header:#}");
+        for (line, about) in *examples {
+            text.push_str(&format!("\n  {literal}{line}{literal:#}\n      {about}"));
+        }
+        command = command.after_help(text);
+    }
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    for name in names {
+        let below = format!("{words} {name}").trim_start().to_owned();
+        command = command.mut_subcommand(name, |command| with_examples_at(command, &below));
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn examples_are_command_lines() {
+        for (of, examples) in ALL {
+            for (line, _) in *examples {
+                let line = line.split(" > ").next().unwrap_or(line).replace('\'', "");
+                let words: Vec<&str> = line.split(' ').collect();
+                assert!(words.join(" ").starts_with(format!("intendant {of}").trim_end()), "{line}");
+                let parsed = Cli::command().try_get_matches_from(&words);
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        fn walk(command: &Command, words: &str, missing: &mut Vec<String>) {
+            if command.get_after_help().is_none() {
+                missing.push(words.to_owned());
+            }
+            let shown =
+                command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
+            for below in shown {
+                walk(below, format!("{words} {}", below.get_name()).trim_start(), missing);
+            }
+        }
+        let mut missing = Vec::new();
+        walk(&with_examples(Cli::command()), "", &mut missing);
+        assert_eq!(missing, Vec::<String>::new(), "add examples to the table in cli/examples.rs");
+    }
+}

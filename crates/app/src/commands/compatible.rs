@@ -1,0 +1,32 @@
+//! Words of Rasa's command line that have nothing left to do here.
+
+use std::process::ExitCode;
+
+use crate::cli::tools::{TelemetryArgs, TelemetryCommand, XArgs};
+use crate::failure::Failure;
+use crate::terminal::say;
+
+/// Runs `intendant telemetry`.
+pub fn telemetry(arguments: &TelemetryArgs) -> ExitCode {
+    match arguments.command {
+        Some(TelemetryCommand::Enable) => {
+            say!("Nothing to enable: this program reports to nobody.");
+            ExitCode::FAILURE
+        }
+        Some(TelemetryCommand::Disable) | None => {
+            say!("Telemetry reporting is disabled: this program reports to nobody.");
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Refuses `intendant x` and says what to use.
+pub fn x(arguments: &XArgs) -> Result<ExitCode, Failure> {
+    let is_production = arguments.rest.iter().any(|argument| argument == "--production");
+    let way = if is_production {
+        "run `intendant run` with the endpoints and credentials that the configuration server handed out"
+    } else {
+        "`intendant up` serves the project with its console"
+    };
+    Err(Failure::new("", format!("Rasa X was discontinued and is no part of this program: {way}")))
+}
