@@ -1,6 +1,9 @@
 //! Measures language understanding in process, without server and files of our own.
 //!
-//! `cargo run --release -p intendant-nlu --example measure -- DATA_DIR [SET…] [--few N] [--threads N] [--parse]`
+//! `cargo run --release -p intendant-nlu --example measure -- DATA_DIR [SET…] [--few N] [--fold K] [--threads N] [--parse]`
+//!
+//! `--fold K` leaves the test file alone: of ten parts of the training data the K-th is measured
+//! and the others are trained on. Settings are chosen that way.
 //!
 //! `DATA_DIR/SET` holds `train.yml`, `test.jsonl` and perhaps `out_of_scope_test.txt`.
 
@@ -30,7 +33,7 @@ fn main() {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1)?.parse::<usize>().ok()
     };
-    let (few, threads) = (flag("--few"), flag("--threads").unwrap_or(2));
+    let (few, fold, threads) = (flag("--few"), flag("--fold"), flag("--threads").unwrap_or(2));
     let Some(data) = arguments.first() else {
         println!("usage: measure DATA_DIR [SET…] [--few N] [--threads N]");
         return;
@@ -58,10 +61,14 @@ fn main() {
         let draws = if few.is_some() { 3 } else { 1 };
         for draw in 0..draws {
             let mut nlu = read_block_yaml(&text);
+            let rows = match fold {
+                Some(fold) => held_out(&mut nlu, fold),
+                None => read_rows(&std::fs::read_to_string(folder.join("test.jsonl")).unwrap_or_default()),
+            };
             if let Some(few) = few {
                 subset(&mut nlu, few, draw);
             }
-            measure(&set, &folder, &nlu, threads);
+            measure((&set, &folder), &nlu, &rows, threads);
         }
     }
 }
@@ -90,7 +97,7 @@ fn answer(nlu: &NluData) {
     }
 }
 
-fn measure(set: &str, folder: &Path, nlu: &NluData, threads: usize) {
+fn measure((set, folder): (&str, &Path), nlu: &NluData, rows: &[Row], threads: usize) {
     let start = Instant::now();
     let context = TrainContext { seed: 42, threads, progress: &Silent };
     let (pipeline, _) = match train(&default_pipeline(), "en", nlu, &Domain::default(), &context) {
@@ -110,11 +117,10 @@ fn measure(set: &str, folder: &Path, nlu: &NluData, threads: usize) {
     let start = Instant::now();
     let pipeline = Pipeline::load(&default_pipeline(), stored).expect("stored components load");
     let loaded = start.elapsed();
-    let rows = read_rows(&std::fs::read_to_string(folder.join("test.jsonl")).unwrap_or_default());
     let mut times = Vec::with_capacity(rows.len());
     let (mut pairs, mut kept) = (Vec::new(), 0);
     let (mut both, mut wanted, mut found) = (0usize, 0usize, 0usize);
-    for row in &rows {
+    for row in rows {
         let (name, confidence, fallback, entities) = understand(&pipeline, &row.text, &mut times);
         pairs.push((confidence, name == row.intent));
         kept += usize::from(!fallback);
@@ -217,6 +223,30 @@ fn resident_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+/// Takes a tenth of the examples of every intent out of the training data.
+fn held_out(nlu: &mut NluData, fold: usize) -> Vec<Row> {
+    let mut random = Random::new(99);
+    let mut members: BTreeMap<String, Vec<Example>> = BTreeMap::new();
+    for example in nlu.examples.drain(..) {
+        members.entry(example.intent.clone().unwrap_or_default()).or_default().push(example);
+    }
+    let (mut rows, mut next) = (Vec::new(), 0);
+    for (intent, mut examples) in members {
+        random.shuffle(&mut examples);
+        for example in examples {
+            next += 1;
+            if next % 10 != fold {
+                nlu.examples.push(example);
+                continue;
+            }
+            let span = |entity: Entity| Some((entity.start_chars?, entity.end_chars?, entity.entity));
+            let entities = example.entities.into_iter().filter_map(span).collect();
+            rows.push(Row { text: example.text, intent: intent.clone(), entities });
+        }
+    }
+    rows
 }
 
 /// Keeps `few` seeded examples of every intent.

@@ -17,7 +17,7 @@ use crate::options::{OptionInfo, OptionKind, Options, option};
 use crate::spans::{self, CommaRule};
 use crate::tagger::{self, Corpus, Tagger};
 use crate::token_features::Extraction;
-use crate::{counts, ngrams, vectors};
+use crate::{counts, label_name, ngrams, vectors};
 
 /// What the extractor calls itself in results.
 const NAME: &str = "DIETClassifier";
@@ -219,7 +219,7 @@ impl Sources {
     }
 }
 
-/// The sorted labels, and a sample for every message that has one.
+/// The sorted labels, and a sample for every message that has one and for every label's name.
 pub(crate) fn samples<'a>(
     messages: &'a [Message<'a>],
     label: impl Fn(usize) -> Option<&'a str>,
@@ -227,15 +227,23 @@ pub(crate) fn samples<'a>(
 ) -> (Vec<String>, Vec<Sample<'a>>) {
     let labels: BTreeSet<&str> = (0..messages.len()).filter_map(&label).collect();
     let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
-    let samples = messages
+    let mut samples: Vec<Sample<'a>> = messages
         .iter()
         .enumerate()
         .filter_map(|(at, message)| {
             let name = label(at)?;
             let label = labels.binary_search_by(|label| label.as_str().cmp(name)).ok()?;
-            Some(Sample { text: message.text, features: sources.features(message), label: label as u32 })
+            let features = sources.features(message);
+            Some(Sample { text: message.text, features, label: label as u32, is_name: false })
         })
         .collect();
+    // Configured featurizers have not seen the names.
+    for (label, name) in labels.iter().enumerate().filter(|_| !sources.reads_vectors) {
+        let features = sources.features(&Message::new(&label_name::words(name), false));
+        for _ in 0..label_name::REPEATS {
+            samples.push(Sample { text: "", features: features.clone(), label: label as u32, is_name: true });
+        }
+    }
     (labels, samples)
 }
 

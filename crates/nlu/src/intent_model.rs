@@ -1,34 +1,41 @@
 //! The intent model behind `DIETClassifier`, `ResponseSelector` and `SklearnIntentClassifier`.
 //!
-//! Sparse features weighted by inverse document frequency, one support vector machine per class
-//! against the rest, trained by dual coordinate descent, plus a little of each class's centroid
-//! when there are few examples. Scores become probabilities by a softmax whose sharpness is
-//! fitted on scores of held-out folds, and multiplied by how much of a text is known: the fewer of
-//! its features occurred in training, the less sure the answer. Messages that were literally in
-//! the training data are remembered.
+//! Sparse features weighted by inverse document frequency go into two kinds of linear models: one
+//! support vector machine per class against the rest, and a committee of factored softmax
+//! regressions, each trained without a part of the examples. The name of a class counts as an
+//! example of it, which tells most where examples are few. All models are added up to one matrix.
+//! Scores become probabilities by a softmax whose sharpness is fitted on scores of examples that
+//! the models did not see, and multiplied by how much of a text is known: the fewer of its
+//! features occurred in training, the less sure the answer. Messages that were literally in the
+//! training data are remembered.
 
 use std::collections::BTreeMap;
 
 use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use intendant_component::training::{Cancelled, TrainContext};
-use intendant_numeric::calibration;
+use intendant_numeric::factored::{self, Factored};
 use intendant_numeric::index::Index;
 use intendant_numeric::quantized::Matrix;
 use intendant_numeric::random::Random;
 use intendant_numeric::sparse::Rows;
-use intendant_numeric::svm;
+use intendant_numeric::{calibration, parallel, svm};
 use serde_json::{Value, json};
 
 use crate::ngrams;
 
-/// Folds by which confidence is calibrated.
-const FOLDS: usize = 5;
+/// Members of the committee; each leaves out one fold of the examples.
+const MEMBERS: usize = 8;
+/// What the machines count beside the committee.
+const MACHINE_SHARE: f32 = 1.0 / 3.0;
+/// From here on examples are many: a part of them calibrates, and the committee leaves features
+/// that occur only once to the machines.
+const MANY_EXAMPLES: usize = 3000;
+/// Folds that calibrate when examples are many.
+const FOLDS_OF_MANY: usize = 3;
 /// Share of the probability that goes to the intent of a remembered message.
 const MEMORY_SHARE: f32 = 0.9;
 /// Blocks of features of equal weight: words and pieces of words.
 const BLOCKS: usize = 2;
-/// Below this many examples per class, centroids help.
-const FEW_EXAMPLES: usize = 15;
 
 /// One example to train on.
 pub(crate) struct Sample<'a> {
@@ -36,6 +43,8 @@ pub(crate) struct Sample<'a> {
     /// Hashed features, once per occurrence.
     pub(crate) features: Vec<u64>,
     pub(crate) label: u32,
+    /// Whether this is the name of the label instead of a message.
+    pub(crate) is_name: bool,
 }
 
 /// A trained intent model.
@@ -71,10 +80,11 @@ impl IntentModel {
         let report = |done| context.progress.report(settings.phase, done, 4);
         let check = || if context.progress.is_cancelled() { Err(Cancelled) } else { Ok(()) };
         report(0);
-        let (index, weights, rows) = vectorize(samples);
+        let (vocabulary, rows) = vectorize(samples);
         check()?;
         report(1);
         let targets: Vec<u32> = samples.iter().map(|sample| sample.label).collect();
+        let data = Data { rows: &rows, targets: &targets, folds: &folds(samples, settings.seed) };
         let options = svm::Options {
             cost: 1.5,
             passes: 30,
@@ -85,38 +95,22 @@ impl IntentModel {
         let machine = svm::train(&rows, &targets, &[], labels.len(), &options);
         check()?;
         report(2);
-        let unknown_weight = inverse_frequency(samples.len(), 0);
-        let mut model = Self {
-            matrix: Matrix::default(),
-            index,
-            weights,
-            unknown_weight,
-            sharpness: 1.0,
-            memory: remember(samples),
-            labels,
-        };
-        let centroids = Centroids::of(&rows, &targets, model.labels.len());
-        model.calibrate(&rows, &targets, (&machine, &centroids), &options);
-        report(3);
+        let committee = Committee::train(&data, (&vocabulary, labels.len()), &options);
         check()?;
-        model.matrix = centroids.combined(&machine, model.index.len());
+        report(3);
+        let shares = calibrate(&data, &machine, &committee, &options);
+        check()?;
+        let matrix = committee.added_to(&machine, &shares, vocabulary.index.len());
         report(4);
-        Ok(model)
-    }
-
-    fn calibrate(
-        &mut self,
-        rows: &Rows,
-        targets: &[u32],
-        (machine, centroids): (&svm::Machine, &Centroids),
-        options: &svm::Options,
-    ) {
-        let of_row = stratified_folds(targets, FOLDS, options.seed);
-        let folds = svm::Folds { of_row: &of_row, count: FOLDS, costs: &[] };
-        let mut scores = machine.held_out(rows, targets, &folds, &svm::Options { passes: 6, ..*options });
-        centroids.add_held_out(rows, targets, &mut scores);
-        self.sharpness =
-            calibration::minimize(0.1, 60.0, |s| calibration::loss(&scores, targets, |_| s, 0.02));
+        Ok(Self {
+            unknown_weight: inverse_frequency(samples.len(), 0),
+            memory: remember(samples),
+            index: vocabulary.index,
+            weights: vocabulary.weights,
+            sharpness: shares.all,
+            matrix,
+            labels,
+        })
     }
 
     /// Probabilities of all labels, in their order; uniform when the text has no features.
@@ -250,8 +244,9 @@ fn memory_key(text: &str) -> u64 {
 
 /// Every message with its labels, sorted, each pair once.
 fn remember(samples: &[Sample<'_>]) -> Vec<(u64, u32)> {
+    let messages = samples.iter().filter(|sample| !sample.is_name);
     let mut memory: Vec<(u64, u32)> =
-        samples.iter().map(|sample| (memory_key(sample.text), sample.label)).collect();
+        messages.map(|sample| (memory_key(sample.text), sample.label)).collect();
     memory.sort_unstable();
     memory.dedup();
     memory
@@ -271,7 +266,15 @@ fn counted(columns: &[u32], weights: &[f32]) -> Vec<(u32, f32)> {
     values
 }
 
-fn vectorize(samples: &[Sample<'_>]) -> (Index, Vec<f32>, Rows) {
+/// The features of the training data.
+struct Vocabulary {
+    index: Index,
+    /// Samples that contain each feature.
+    containing: Vec<u32>,
+    weights: Vec<f32>,
+}
+
+fn vectorize(samples: &[Sample<'_>]) -> (Vocabulary, Rows) {
     let mut index = Index::with_capacity(samples.len() * 16);
     let columns: Vec<Vec<u32>> = samples
         .iter()
@@ -296,112 +299,130 @@ fn vectorize(samples: &[Sample<'_>]) -> (Index, Vec<f32>, Rows) {
         let normal = |(column, value)| (column, value / lengths[block(index.keys()[column as usize])]);
         rows.push(values.into_iter().map(normal));
     }
-    (index, weights, rows)
+    (Vocabulary { index, containing, weights }, rows)
 }
 
-/// A fold for each example; each class is spread evenly.
-pub(crate) fn stratified_folds(targets: &[u32], folds: usize, seed: u64) -> Vec<u32> {
+/// A fold for each sample, each class spread evenly; names are in no fold, so never left out.
+fn folds(samples: &[Sample<'_>], seed: u64) -> Vec<u32> {
     let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (row, target) in targets.iter().enumerate() {
-        members.entry(*target).or_default().push(row);
+    for (row, sample) in samples.iter().enumerate().filter(|(_, sample)| !sample.is_name) {
+        members.entry(sample.label).or_default().push(row);
     }
     let mut random = Random::new(seed ^ 0xF01D);
-    let mut of_row = vec![0; targets.len()];
+    let mut of_row = vec![u32::MAX; samples.len()];
     let mut next = 0;
     for rows in members.values_mut() {
         random.shuffle(rows);
         for row in rows {
-            of_row[*row] = (next % folds) as u32;
+            of_row[*row] = (next % MEMBERS) as u32;
             next += 1;
         }
     }
     of_row
 }
 
-/// Mean directions of the classes and how much they count beside the machines.
-struct Centroids {
-    share: f32,
-    /// `[classes]`, columns with values, of length 1.
-    means: Vec<Vec<(u32, f32)>>,
-    /// Length of the sum of each class's rows.
-    lengths: Vec<f32>,
+/// Samples as models read them.
+struct Data<'a> {
+    rows: &'a Rows,
+    targets: &'a [u32],
+    /// The fold of each row; see [`folds`].
+    folds: &'a [u32],
 }
 
-impl Centroids {
-    fn of(rows: &Rows, targets: &[u32], classes: usize) -> Self {
-        let share = if rows.len() < FEW_EXAMPLES * classes { 0.25 } else { 0.0 };
-        let mut sums: Vec<BTreeMap<u32, f32>> = vec![BTreeMap::new(); classes];
-        if share > 0.0 {
-            for (row, target) in targets.iter().enumerate() {
-                let (columns, values) = rows.row(row);
-                for (column, value) in columns.iter().zip(values) {
-                    *sums[*target as usize].entry(*column).or_insert(0.0) += value;
-                }
-            }
-        }
-        let lengths: Vec<f32> =
-            sums.iter().map(|sum| sum.values().map(|v| v * v).sum::<f32>().sqrt().max(1e-6)).collect();
-        let means = sums
-            .into_iter()
-            .zip(&lengths)
-            .map(|(sum, length)| sum.into_iter().map(|(column, value)| (column, value / length)).collect())
-            .collect();
-        Self { share, means, lengths }
+/// Factors of scores.
+struct Shares {
+    machine: f32,
+    committee: f32,
+    /// Sharpness of the sum.
+    all: f32,
+}
+
+/// Factored models, each trained without one fold.
+struct Committee {
+    members: Vec<Factored>,
+    /// The number that a feature has in the models, if they know it.
+    numbers: Vec<Option<u32>>,
+    rows: Rows,
+}
+
+impl Committee {
+    fn train(data: &Data<'_>, (vocabulary, classes): (&Vocabulary, usize), options: &svm::Options) -> Self {
+        let examples = data.targets.len();
+        let seldom = if examples > MANY_EXAMPLES { 2 } else { 1 };
+        let mut numbers = vec![None; vocabulary.containing.len()];
+        let known = numbers.iter_mut().zip(&vocabulary.containing).filter(|(_, count)| **count >= seldom);
+        let features = (0..).zip(known).map(|(next, (number, _))| *number = Some(next)).count();
+        let rows = data.rows.renumbered(&numbers);
+        let sizes = factored::Sizes { features, classes };
+        let members = parallel::map(options.threads, MEMBERS, |fold| {
+            let members: Vec<u32> =
+                (0..examples as u32).filter(|row| data.folds[*row as usize] != fold as u32).collect();
+            let options = factored::Options {
+                epochs: (60_000 / members.len().max(1)).clamp(5, 20),
+                rate: 0.4,
+                dropout: 0.3,
+                seed: options.seed ^ (fold as u64) << 40,
+            };
+            let examples = factored::Examples { rows: &rows, labels: data.targets, members: &members };
+            factored::train(&examples, sizes, &options)
+        });
+        Self { members, numbers, rows }
     }
 
-    /// Adds the centroids' part to scores of held-out rows, each row taken out of its own class.
-    fn add_held_out(&self, rows: &Rows, targets: &[u32], scores: &mut [Vec<f32>]) {
-        if self.share == 0.0 {
-            return;
-        }
-        let mut by_column: BTreeMap<u32, Vec<(u32, f32)>> = BTreeMap::new();
-        for (class, mean) in self.means.iter().enumerate() {
-            for (column, value) in mean {
-                by_column.entry(*column).or_default().push((class as u32, *value));
-            }
-        }
-        for (row, scores) in scores.iter_mut().enumerate() {
-            let (columns, values) = rows.row(row);
-            let own = targets[row] as usize;
-            let mut sims = vec![0.0f32; self.means.len()];
-            for (column, value) in columns.iter().zip(values) {
-                for (class, weight) in by_column.get(column).map_or(&[][..], Vec::as_slice) {
-                    sims[*class as usize] += weight * value;
-                }
-            }
-            // The class's sum without this row.
-            let square: f32 = values.iter().map(|value| value * value).sum();
-            let total = self.lengths[own];
-            let without = (total * total - 2.0 * total * sims[own] + square).max(1e-6).sqrt();
-            sims[own] = (total * sims[own] - square).max(0.0) / without;
-            for (score, similarity) in scores.iter_mut().zip(sims) {
-                *score += self.share * similarity;
-            }
-        }
+    /// Scores of a row by the member that did not see it.
+    fn held_out(&self, row: usize, fold: u32) -> Vec<f32> {
+        let (columns, values) = self.rows.row(row);
+        self.members[fold as usize].scores(columns, values)
     }
 
-    /// Weights of machines and centroids together.
-    fn combined(&self, machine: &svm::Machine, features: usize) -> Matrix {
-        let mut extra: Vec<Vec<(usize, f32)>> = vec![Vec::new(); if self.share > 0.0 { features } else { 0 }];
-        for (class, mean) in self.means.iter().enumerate() {
-            for (column, value) in mean {
-                extra[*column as usize].push((class, value * self.share));
-            }
-        }
+    /// Weights of machines and committee together.
+    fn added_to(&self, machine: &svm::Machine, shares: &Shares, features: usize) -> Matrix {
+        let share = shares.committee / self.members.len() as f32;
         let mut row = Vec::with_capacity(machine.classes + svm::LANES);
         Matrix::build(machine.classes, features, |feature| {
             row.clear();
             for block in &machine.blocks {
-                match block.weights.get(feature) {
-                    Some(weights) => row.extend_from_slice(weights),
-                    None => row.extend_from_slice(&[0.0; svm::LANES]),
-                }
+                row.extend(block.weights[feature].map(|weight| weight * shares.machine));
             }
             row.truncate(machine.classes);
-            for (class, value) in extra.get(feature).map_or(&[][..], Vec::as_slice) {
-                row[*class] += value;
+            if let Some(number) = self.numbers[feature] {
+                for member in &self.members {
+                    member.add_weights(number as usize, share, &mut row);
+                }
             }
             row.clone()
         })
     }
+}
+
+/// Fits the shares on scores of rows by models that did not see them.
+fn calibrate(
+    data: &Data<'_>,
+    machine: &svm::Machine,
+    committee: &Committee,
+    options: &svm::Options,
+) -> Shares {
+    let count = if data.targets.len() > MANY_EXAMPLES { FOLDS_OF_MANY } else { MEMBERS };
+    let folds = svm::Folds { of_row: data.folds, count, costs: &[] };
+    let held_out = machine.held_out(data.rows, data.targets, &folds, &svm::Options { passes: 6, ..*options });
+    let (mut machines, mut committees, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, scores) in held_out.into_iter().enumerate() {
+        let fold = data.folds[row];
+        if (fold as usize) < count {
+            machines.push(scores);
+            committees.push(committee.held_out(row, fold));
+            targets.push(data.targets[row]);
+        }
+    }
+    let sharpness = |scores: &[Vec<f32>]| {
+        calibration::minimize(0.1, 60.0, |s| calibration::loss(scores, &targets, |_| s, 0.02))
+    };
+    let of_machine = MACHINE_SHARE * sharpness(&machines);
+    let of_committee = (1.0 - MACHINE_SHARE) * sharpness(&committees);
+    for (machine, committee) in machines.iter_mut().zip(&committees) {
+        for (sum, score) in machine.iter_mut().zip(committee) {
+            *sum = of_machine * *sum + of_committee * score;
+        }
+    }
+    Shares { machine: of_machine, committee: of_committee, all: sharpness(&machines) }
 }

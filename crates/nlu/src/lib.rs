@@ -15,6 +15,7 @@ mod fallback;
 mod intent_message;
 mod intent_model;
 mod keyword;
+mod label_name;
 mod lexical;
 mod linear;
 mod message;

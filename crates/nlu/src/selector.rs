@@ -99,7 +99,7 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
         let answers = texts.iter().enumerate().filter(|(_, text)| !text.is_empty());
         samples.extend(answers.map(|(label, text)| {
             let features = sources.features(&Message::new(text, false));
-            Sample { text, features, label: label as u32 }
+            Sample { text, features, label: label as u32, is_name: false }
         }));
     }
     let intents: BTreeSet<String> =

@@ -1,11 +1,12 @@
 //! Numbers behind learning: seeded randomness, sparse rows, hashed feature indices, linear support
-//! vector machines, linear-chain taggers and calibration.
+//! vector machines, factored softmax regression, linear-chain taggers and calibration.
 //!
 //! Everything is a function of its arguments. Results never depend on the number of threads:
 //! work is cut into units that do not see each other, and units are put together in order.
 
 pub mod calibration;
 pub mod chain;
+pub mod factored;
 pub mod index;
 pub mod parallel;
 pub mod quantized;
