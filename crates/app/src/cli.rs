@@ -155,6 +155,9 @@ pub struct TrainArgs {
     /// Train even if nothing changed.
     #[arg(long)]
     pub force: bool,
+    /// Stay, and train again whenever the project's files change.
+    #[arg(long, conflicts_with_all = ["dry_run", "force"])]
+    pub watch: bool,
     /// Accepted for compatibility; training reads no endpoints.
     #[arg(long, value_name = "FILE")]
     pub endpoints: Option<PathBuf>,
@@ -185,10 +188,11 @@ pub struct TrainOutput {
     /// Accepted for compatibility; the archive never holds the training data.
     #[arg(long)]
     pub persist_nlu_data: bool,
-    /// Accepted for compatibility; training is from scratch, in seconds.
+    /// Take unchanged parts from this model, or from those in --out, of which there must be one; what changed is
+    /// trained from scratch.
     #[arg(long, num_args = 0..=1, value_name = "MODEL")]
     pub finetune: Option<Option<PathBuf>>,
-    /// Accepted for compatibility, see --finetune.
+    /// Accepted for compatibility; training is never shortened.
     #[arg(long, value_name = "FRACTION")]
     pub epoch_fraction: Option<f64>,
     /// Print one JSON object with what became of the training, and nothing else.

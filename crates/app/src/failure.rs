@@ -1,4 +1,4 @@
-//! How a command fails: one clear message, exit code 1.
+//! How a command fails: one clear message, exit code 1 unless a signal asked for the end.
 
 use std::process::ExitCode;
 
@@ -7,12 +7,13 @@ use std::process::ExitCode;
 pub struct Failure {
     class: &'static str,
     message: String,
+    code: u8,
 }
 
 impl Failure {
     /// A failure of this class; an empty class prints the message alone.
     pub fn new(class: &'static str, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self { class, message: message.into(), code: 1 }
     }
 
     /// A failure of this class with the whole chain of causes.
@@ -27,7 +28,12 @@ impl Failure {
             }
             source = cause.source();
         }
-        Self { class, message }
+        Self { class, message, code: 1 }
+    }
+
+    /// The same failure with another exit code.
+    pub fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
     }
 
     /// The message without its class.
@@ -42,6 +48,6 @@ impl Failure {
         } else {
             eprintln!("{}: {}", self.class, self.message);
         }
-        ExitCode::FAILURE
+        ExitCode::from(self.code)
     }
 }

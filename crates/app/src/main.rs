@@ -12,8 +12,10 @@ mod nlu_test;
 mod progress;
 mod project;
 mod report;
+mod stopping;
 mod story_report;
 mod terminal;
+mod watching;
 mod wiring;
 mod workshop;
 

@@ -1,5 +1,6 @@
 //! A project on disk, read with everything that is wrong about it.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use intendant_component::diagnostic::{Diagnostic, Severity};
@@ -52,6 +53,25 @@ pub fn read(paths: &Paths, environment: &Environment) -> Result<(Project, Vec<Di
     let (project, mut read) = Project::read(files, &lookup);
     read.extend(findings);
     Ok((project, read))
+}
+
+/// Everything that [`read`] would look through: files, and folders that may hold more of them.
+pub fn roots(paths: &Paths, environment: &Environment) -> Vec<PathBuf> {
+    let mut roots: Vec<PathBuf> = paths.config.iter().cloned().collect();
+    roots.extend(paths.domain.iter().cloned());
+    roots.extend(default_folder(&paths.domain));
+    roots.extend(paths.data.iter().cloned());
+    let Some(file) = paths.config.as_ref().and_then(|config| source_file(config).ok()) else { return roots };
+    let lookup = |name: &str| environment.get(name).map(str::to_owned);
+    let root = config::read(&file, &lookup, &mut Vec::new());
+    let imported = RefCell::new(Vec::new());
+    let load = |path: &str| {
+        imported.borrow_mut().push(PathBuf::from(path));
+        source_files(&[PathBuf::from(path)], &["yml", "yaml", "json"]).ok()
+    };
+    imports::follow(&root, &load, &lookup, &mut Vec::new());
+    roots.extend(imported.into_inner());
+    roots
 }
 
 /// Without `domain.yml` the folder `domain` is looked for.

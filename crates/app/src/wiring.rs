@@ -30,6 +30,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
+use crate::stopping::Stop;
 use crate::{project, report};
 
 /// The files looked for when none is named.
@@ -59,6 +60,8 @@ pub struct Wiring {
     pub server: Server,
     /// The client of everything that is sent out.
     pub client: HttpClient,
+    /// Asked when the server has to end.
+    pub stop: Stop,
 }
 
 /// The runtime of commands that serve.
@@ -144,7 +147,7 @@ async fn build(
     let predictions_max =
         environment.predictions_max().map_err(|error| Failure::of("SettingError", &error))?;
     let server = Server::new(outside, Settings { predictions_max, seed: None });
-    Ok(Wiring { server, client })
+    Ok(Wiring { server, client, stop: Stop::default() })
 }
 
 fn outside(error: &intendant_port::error::Error) -> Failure {

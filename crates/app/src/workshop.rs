@@ -13,6 +13,7 @@ use intendant_serve::workshop::{
     IntentTest, TestData, TrainOptions, Trained, Workshop, WorkshopError, WorkshopErrorKind,
 };
 use intendant_talk::data::Example;
+use intendant_train::known::Known;
 use intendant_train::plan::{self, TrainError};
 use intendant_train::recipe::Recipe;
 use intendant_train::{files, models};
@@ -22,7 +23,9 @@ use crate::commands::train;
 use crate::failure::Failure;
 use crate::model;
 use crate::nlu_test::{self, Outcomes};
+use crate::progress::TerminalProgress;
 use crate::project;
+use crate::stopping::Stop;
 use crate::story_report::StoryReport;
 
 /// Posted documents are read like files; the ending says what they are.
@@ -35,6 +38,8 @@ const DEFAULT_MODELS: &str = "models";
 pub struct AppWorkshop {
     /// `${NAME}` in posted documents is expanded from it.
     pub environment: Environment,
+    /// Ends trainings early.
+    pub stop: Stop,
 }
 
 fn error(kind: WorkshopErrorKind, message: impl Into<String>) -> WorkshopError {
@@ -59,17 +64,23 @@ impl Workshop for AppWorkshop {
 
     fn train(&self, yaml: &str, options: &TrainOptions) -> Result<Trained, WorkshopError> {
         let (recipe, training_type) = self.recipe(yaml, options.augmentation)?;
-        let plan = plan::plan(&recipe, training_type, None);
+        let known = match options.force_training {
+            true => Known::default(),
+            false => Known::of(Path::new(DEFAULT_MODELS), train::SEED).unwrap_or_default(),
+        };
+        let plan = plan::plan(&recipe, training_type, Some(&known.metadata));
+        let progress = TerminalProgress::new(true).until(self.stop.clone());
         let context =
-            TrainContext { seed: train::SEED, threads: options.num_threads.max(1), progress: &Silent };
-        let trained = plan::train(&recipe, &plan, None, &context).map_err(|cause| match cause {
-            TrainError::Project(findings) => {
-                let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
-                error(WorkshopErrorKind::Failed, findings.join("\n"))
-            }
-            TrainError::Cancelled => error(WorkshopErrorKind::Failed, "training was cancelled"),
-            TrainError::Archive(cause) => failed(&Failure::of("", &cause)),
-        })?;
+            TrainContext { seed: train::SEED, threads: options.num_threads.max(1), progress: &progress };
+        let trained =
+            plan::train(&recipe, &plan, Some(known.parts(&plan)), &context).map_err(|cause| match cause {
+                TrainError::Project(findings) => {
+                    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+                    error(WorkshopErrorKind::Failed, findings.join("\n"))
+                }
+                TrainError::Cancelled => error(WorkshopErrorKind::Failed, "training was cancelled"),
+                TrainError::Archive(cause) => failed(&Failure::of("", &cause)),
+            })?;
         let file_name = train::model_name(None, &trained.metadata);
         let path =
             options.save_to_default_model_directory.then(|| PathBuf::from(DEFAULT_MODELS).join(&file_name));

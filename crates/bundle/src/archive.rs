@@ -91,7 +91,15 @@ pub fn read(bytes: &[u8]) -> Result<Bundle, Error> {
 /// # Errors
 /// As [`read`], as far as the first file tells.
 pub fn read_metadata(bytes: &[u8]) -> Result<Metadata, Error> {
-    let mut archive = tar::Archive::new(GzDecoder::new(bytes));
+    read_metadata_from(bytes)
+}
+
+/// Reads only the first file of an archive, and not much more of `source` than that.
+///
+/// # Errors
+/// As [`read_metadata`].
+pub fn read_metadata_from(source: impl Read) -> Result<Metadata, Error> {
+    let mut archive = tar::Archive::new(GzDecoder::new(source));
     let mut entries = archive.entries().map_err(|error| not_an_archive(&error))?;
     let Some(first) = entries.next() else {
         return Err(Error::new(Kind::Damaged, "the archive is empty"));

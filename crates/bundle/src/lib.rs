@@ -15,7 +15,7 @@ mod archive;
 mod metadata;
 mod tensors;
 
-pub use archive::{Bundle, read, read_metadata, write};
+pub use archive::{Bundle, read, read_metadata, read_metadata_from, write};
 pub use metadata::{ARCHIVE_FORMAT, Metadata, TrainingType};
 
 /// Why an archive could not be read or written.

@@ -193,6 +193,11 @@ fn level_numbers(word: &str) -> String {
 fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annotator>, Cancelled> {
     check_options(options, training.diagnostics);
     let rules = Rules::of(options);
+    // Where no component reads its vectors, the vocabulary would only cost time and space.
+    if training.messages.iter().all(|message| !message.wants_vectors) {
+        let columns = HashMap::new();
+        return Ok(Box::new(CountVectors { position: training.slot.position, rules, columns }));
+    }
     let unknown: BTreeSet<String> = options
         .texts("OOV_words")
         .iter()

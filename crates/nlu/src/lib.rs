@@ -12,6 +12,7 @@ mod diet;
 mod duckling;
 mod error;
 mod fallback;
+mod ingredients;
 mod intent_message;
 mod intent_model;
 mod keyword;
@@ -38,11 +39,12 @@ mod vectors;
 
 pub use component::{ComponentInfo, ComponentKind};
 pub use error::{Error, Kind};
+pub use ingredients::{Ingredients, Section, ingredients};
 pub use intent_message::{IntentMessage, parse_intent_message, parse_without_pipeline};
 pub use options::{OptionInfo, OptionKind};
 pub use pipeline::Pipeline;
 pub use registry::{ALL, find};
-pub use train::{check, train};
+pub use train::{Material, Trained, check, train, train_again};
 
 use intendant_talk::data::ComponentSpec;
 use intendant_talk::message::Object;

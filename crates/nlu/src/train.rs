@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use intendant_component::diagnostic::{Diagnostic, Severity};
-use intendant_component::training::{Cancelled, TrainContext};
+use intendant_component::stored::Stored;
+use intendant_component::training::TrainContext;
 use intendant_talk::data::{ComponentSpec, Example, NluData};
 use intendant_talk::domain::Domain;
 
-use crate::component::{ComponentInfo, ComponentKind, Slot, StepInfo, Training};
+use crate::component::{Annotator, ComponentInfo, Slot, StepInfo, Training};
 use crate::error::Error;
+use crate::ingredients::makes_features;
 use crate::message::Message;
 use crate::options::Options;
 use crate::pipeline::{Pipeline, Step, node_name};
@@ -27,19 +29,57 @@ pub fn train(
     domain: &Domain,
     context: &TrainContext<'_>,
 ) -> Result<(Pipeline, Vec<Diagnostic>), Error> {
+    let trained = train_again(specs, &Material { language, data, domain }, Vec::new(), context)?;
+    Ok((trained.pipeline, trained.diagnostics))
+}
+
+/// What a pipeline is trained on.
+#[derive(Clone, Copy, Debug)]
+pub struct Material<'a> {
+    /// `language` of the configuration.
+    pub language: &'a str,
+    /// Examples, synonyms, patterns, lists.
+    pub data: &'a NluData,
+    /// The merged domain.
+    pub domain: &'a Domain,
+}
+
+/// A pipeline that was trained just now, wholly or in part.
+pub struct Trained {
+    /// The pipeline.
+    pub pipeline: Pipeline,
+    /// Warnings about the configuration, and about the data as far as it was learnt from.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Trains as [`train`] does, but takes components that `known` holds, by node name, from there.
+///
+/// It is the caller's business that they were trained from the same ingredients; see
+/// [`crate::ingredients`]. One that cannot be read is trained. Messages are only shown to
+/// featurizers while a component that has to be trained follows.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_again(
+    specs: &[ComponentSpec],
+    material: &Material<'_>,
+    known: Vec<(String, Stored)>,
+    context: &TrainContext<'_>,
+) -> Result<Trained, Error> {
+    let Material { language, data, domain } = *material;
     let (plan, mut diagnostics) = plan(specs);
     checks::warn(&plan, data, &mut diagnostics);
     fail_on_errors(&diagnostics)?;
+    let mut known = revive(&plan, known);
+    let last_trained = known.iter().rposition(Option::is_none);
+    let wants_vectors = wants_vectors(&plan);
     let examples: Vec<&Example> =
         data.examples.iter().filter(|example| !example.text.trim().is_empty()).collect();
     let mut messages: Vec<Message<'_>> =
-        examples.iter().map(|example| Message::new(&example.text, wants_vectors(&plan))).collect();
+        examples.iter().map(|example| Message::new(&example.text, wants_vectors)).collect();
     let infos: Vec<StepInfo> = plan.iter().map(Planned::step).collect();
     let mut steps = Vec::with_capacity(plan.len());
     for planned in &plan {
-        if context.progress.is_cancelled() {
-            return Err(Error::from(Cancelled));
-        }
         let mut training = Training {
             slot: Slot { position: planned.position },
             data,
@@ -52,14 +92,28 @@ pub fn train(
             diagnostics: &mut diagnostics,
         };
         training.check_cancelled()?;
-        let annotator = (planned.info.train)(&planned.options, &mut training)?;
+        let annotator = match known[planned.position].take() {
+            Some(annotator) => annotator,
+            None => (planned.info.train)(&planned.options, &mut training)?,
+        };
         fail_on_errors(&diagnostics)?;
-        if matches!(planned.info.kind, ComponentKind::Tokenizer | ComponentKind::SparseFeaturizer) {
+        if makes_features(planned.info.kind) && last_trained.is_some_and(|last| planned.position < last) {
             messages.iter_mut().for_each(|message| annotator.annotate(message));
         }
         steps.push(Step { node: node_name(planned.info.name, planned.position), annotator });
     }
-    Ok((Pipeline::new(domain, steps), diagnostics))
+    Ok(Trained { pipeline: Pipeline::new(domain, steps), diagnostics })
+}
+
+/// The components that need no training, by position.
+fn revive(plan: &[Planned], mut known: Vec<(String, Stored)>) -> Vec<Option<Box<dyn Annotator>>> {
+    let mut revive = |planned: &Planned| {
+        let node = node_name(planned.info.name, planned.position);
+        let at = known.iter().position(|(name, _)| *name == node)?;
+        let slot = Slot { position: planned.position };
+        (planned.info.load)(&planned.options, slot, known.swap_remove(at).1).ok()
+    };
+    plan.iter().map(&mut revive).collect()
 }
 
 /// Checks a configuration without training it.
@@ -87,7 +141,7 @@ fn fail_on_errors(diagnostics: &[Diagnostic]) -> Result<(), Error> {
     Ok(())
 }
 
-fn plan(specs: &[ComponentSpec]) -> (Vec<Planned>, Vec<Diagnostic>) {
+pub(crate) fn plan(specs: &[ComponentSpec]) -> (Vec<Planned>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut plan: Vec<Planned> = Vec::new();
     for (position, spec) in specs.iter().enumerate() {
@@ -117,7 +171,7 @@ fn without_bookkeeping(spec: &ComponentSpec, info: &ComponentInfo) -> ComponentS
 }
 
 /// Whether some component reads the vectors of featurizers.
-fn wants_vectors(plan: &[Planned]) -> bool {
+pub(crate) fn wants_vectors(plan: &[Planned]) -> bool {
     let steps: Vec<StepInfo> = plan.iter().map(Planned::step).collect();
     plan.iter().any(|planned| match planned.info.name {
         "LogisticRegressionClassifier" | "SklearnIntentClassifier" => true,

@@ -131,7 +131,8 @@ impl Ensemble {
     }
 }
 
-fn node_name(policy: &str, idx: usize) -> String {
+/// The name under which a policy is stored.
+pub(crate) fn node_name(policy: &str, idx: usize) -> String {
     format!("train_{policy}{idx}")
 }
 

@@ -47,6 +47,7 @@ pub(crate) struct Plan {
 }
 
 /// Options by policy.
+#[derive(Clone)]
 pub(crate) enum Options {
     Rule(RuleOptions),
     Memoization(MemoizationOptions),

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use intendant_component::diagnostic::{Diagnostic, Severity};
+use intendant_component::stored::Stored;
 use intendant_component::training::TrainContext;
 use intendant_talk::data::{ComponentSpec, Source};
 use intendant_talk::domain::Domain;
@@ -54,10 +55,43 @@ pub fn train(
     augmentation: usize,
     context: &TrainContext,
 ) -> Result<(Ensemble, Vec<Diagnostic>), Vec<Diagnostic>> {
+    train_again(specs, &Material { domain, stories, augmentation }, Vec::new(), context)
+}
+
+/// What policies are trained on.
+#[derive(Clone, Copy, Debug)]
+pub struct Material<'a> {
+    /// The merged domain.
+    pub domain: &'a Domain,
+    /// Stories and rules.
+    pub stories: &'a [Story],
+    /// Stories glued together, at most.
+    pub augmentation: usize,
+}
+
+/// Trains as [`train`] does, but takes policies that `known` holds, by node name, from there.
+///
+/// It is the caller's business that they were trained on the same material with the same options.
+/// One that cannot be read is trained.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_again(
+    specs: &[ComponentSpec],
+    material: &Material<'_>,
+    known: Vec<(String, Stored)>,
+    context: &TrainContext,
+) -> Result<(Ensemble, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let Material { domain, stories, augmentation } = *material;
     let (plans, mut found) = plan(specs, domain, stories);
     found.extend(unknown_actions(domain, stories));
-    let (trackers, told) = trackers::generate(domain, stories, augmentation, context.seed);
-    found.extend(told);
+    let mut revived = revive(&plans, domain, known);
+    let mut trackers = Vec::new();
+    if revived.iter().any(Option::is_none) {
+        let (generated, told) = trackers::generate(domain, stories, augmentation, context.seed);
+        found.extend(told);
+        trackers = generated;
+    }
     let mut members = Vec::with_capacity(plans.len());
     let total = plans.len() as u64;
     for (idx, plan) in plans.into_iter().enumerate() {
@@ -65,8 +99,14 @@ pub fn train(
             found.push(Diagnostic::error(Source::default(), "training was stopped"));
             break;
         }
-        context.progress.report(&plan.name, idx as u64, total);
-        match plan.options.train(domain, &trackers) {
+        let policy = match revived[idx].take() {
+            Some(policy) => Ok(policy),
+            None => {
+                context.progress.report("policies", idx as u64, total);
+                plan.options.train(domain, &trackers)
+            }
+        };
+        match policy {
             Ok(policy) => members.push(Member { name: plan.name, priority: plan.priority, policy }),
             Err(errors) => found.extend(errors),
         }
@@ -75,6 +115,25 @@ pub fn train(
         return Err(found);
     }
     Ok((Ensemble::new(domain, members), found))
+}
+
+/// The policies that need no training, by position.
+fn revive(plans: &[Plan], domain: &Domain, known: Vec<(String, Stored)>) -> Vec<Option<kind::Policy>> {
+    let mut known: BTreeMap<String, Stored> = known.into_iter().collect();
+    let mut revive = |(idx, plan): (usize, &Plan)| {
+        let stored = known.remove(&ensemble::node_name(&plan.name, idx))?;
+        plan.options.clone().load(stored, domain).ok()
+    };
+    plans.iter().enumerate().map(&mut revive).collect()
+}
+
+/// The names under which the policies of a configuration are stored, in order; empty when one is unknown.
+pub fn nodes(specs: &[ComponentSpec]) -> Vec<String> {
+    let plans: Vec<Plan> = specs.iter().filter_map(|spec| Some(kind::plan(spec).ok()?.0)).collect();
+    if plans.len() != specs.len() {
+        return Vec::new();
+    }
+    plans.iter().enumerate().map(|(idx, plan)| ensemble::node_name(&plan.name, idx)).collect()
 }
 
 /// Checks a configuration without training it.

@@ -1,9 +1,12 @@
 //! Fingerprints: whether anything that a part of a model was trained from has changed.
 //!
-//! A fingerprint covers values, not files: comments, order of files and positions do not count.
+//! A fingerprint covers values, not files: comments, order of files and positions do not count. A
+//! component's covers its own options, the parts of the data it looks at, the fingerprints of the
+//! tokenizers and featurizers before it if it looks at their work, and the code of all trainers.
 
 use std::collections::BTreeMap;
 
+use intendant_nlu::Section;
 use intendant_talk::data::{ComponentSpec, NluData};
 use intendant_talk::domain::Domain;
 use intendant_talk::message::Object;
@@ -11,11 +14,11 @@ use intendant_talk::story::{Step, StepKind, Story};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Changes whenever trainers or stored states change so that old parts must not be reused.
-const TRAINER_REVISION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+/// Changes whenever the code that trains changes.
+const TRAINERS: &str = concat!(env!("CARGO_PKG_VERSION"), "/", env!("TRAINERS_DIGEST"));
 
-/// What a model's parts were trained from.
-pub struct Ingredients<'a> {
+/// What a model's parts are trained from.
+pub struct Sources<'a> {
     /// `language` of the configuration.
     pub language: Option<&'a str>,
     /// The pipeline as used.
@@ -32,68 +35,123 @@ pub struct Ingredients<'a> {
     pub augmentation: usize,
 }
 
-/// Fingerprints of the parts `nlu`, `core` and `domain`, hexadecimal.
-pub fn fingerprints(ingredients: &Ingredients<'_>) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        ("nlu".to_owned(), nlu(ingredients)),
-        ("core".to_owned(), core(ingredients)),
-        ("domain".to_owned(), Print::new().text(&json(&ingredients.domain.dict)).hex()),
-    ])
+/// A part that is trained as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The name under which the part is stored, without the prefix of its kind.
+    pub node: String,
+    /// The component's name.
+    pub name: String,
+    /// Hexadecimal.
+    pub hex: String,
 }
 
-fn nlu(ingredients: &Ingredients<'_>) -> String {
-    let mut print = Print::new().text(ingredients.language.unwrap_or("")).specs(ingredients.pipeline);
-    for example in &ingredients.nlu.examples {
-        print = print
-            .text(&example.text)
-            .text(example.intent.as_deref().unwrap_or(""))
-            .text(example.intent_response_key.as_deref().unwrap_or(""));
-        for entity in &example.entities {
-            print = print.text(&format!(
-                "{:?} {} {:?} {:?} {:?} {:?}",
-                entity.entity, entity.value, entity.start_chars, entity.end_chars, entity.role, entity.group
-            ));
+/// Fingerprints of the components of the pipeline, in order.
+pub fn pipeline(sources: &Sources<'_>) -> Vec<Fingerprint> {
+    let ingredients = intendant_nlu::ingredients(sources.pipeline);
+    let sections: BTreeMap<Section, String> =
+        Section::ALL.into_iter().map(|section| (section, of_section(section, sources))).collect();
+    let mut features = String::new();
+    let mut fingerprints = Vec::with_capacity(ingredients.len());
+    for component in ingredients {
+        let mut print = Print::new().text(&component.node).text(&json(&component.options));
+        print = print.text(if component.has_vectors { "vectors" } else { "" });
+        for section in &component.sections {
+            print = print.text(&format!("{section:?}")).text(&sections[section]);
         }
-    }
-    for (text, value) in &ingredients.nlu.synonyms {
-        print = print.text(text).text(value);
-    }
-    for regex in &ingredients.nlu.regexes {
-        print = print.text(&regex.name).text(&regex.pattern);
-    }
-    for lookup in &ingredients.nlu.lookups {
-        print = print.text(&lookup.name);
-        for element in &lookup.elements {
-            print = print.text(element);
+        if component.reads_features {
+            print = print.text(&features);
         }
+        let hex = print.hex();
+        if component.makes_features {
+            features = Print::new().text(&features).text(&hex).hex();
+        }
+        fingerprints.push(Fingerprint { node: component.node, name: component.name.to_owned(), hex });
     }
-    // What understanding takes from the domain: names, and the texts that response selectors answer with.
-    for intent in &ingredients.domain.intents {
-        print = print.text(&intent.name);
-    }
-    for entity in &ingredients.domain.entities {
-        print = print.text(&format!("{entity:?}"));
-    }
-    for (name, variations) in ingredients.domain.responses.iter().filter(|(name, _)| name.contains('/')) {
-        print = print.text(name);
-        for variation in variations {
-            print = print.text(&json(&variation.dict));
+    fingerprints
+}
+
+fn of_section(section: Section, sources: &Sources<'_>) -> String {
+    let nlu = sources.nlu;
+    let mut print = Print::new();
+    match section {
+        Section::Language => print = print.text(sources.language.unwrap_or("")),
+        Section::Texts => {
+            for example in &nlu.examples {
+                print = print.text(&example.text);
+            }
+        }
+        Section::Intents => {
+            for example in &nlu.examples {
+                print = print.text(example.intent.as_deref().unwrap_or(""));
+            }
+        }
+        Section::ResponseKeys => {
+            for example in &nlu.examples {
+                print = print.text(example.intent_response_key.as_deref().unwrap_or(""));
+            }
+        }
+        Section::Entities => print = print.entities(nlu),
+        Section::Synonyms => {
+            for (text, value) in &nlu.synonyms {
+                print = print.text(text).text(value);
+            }
+        }
+        Section::Regexes => {
+            for regex in &nlu.regexes {
+                print = print.text(&regex.name).text(&regex.pattern);
+            }
+        }
+        Section::Lookups => {
+            for lookup in &nlu.lookups {
+                print = print.text(&lookup.name).text(&lookup.elements.len().to_string());
+                for element in &lookup.elements {
+                    print = print.text(element);
+                }
+            }
+        }
+        Section::Responses => {
+            for (name, variations) in sources.domain.responses.iter().filter(|(name, _)| name.contains('/')) {
+                print = print.text(name);
+                for variation in variations {
+                    print = print.text(&json(&variation.dict));
+                }
+            }
         }
     }
     print.hex()
 }
 
-fn core(ingredients: &Ingredients<'_>) -> String {
-    let domain = ingredients.domain;
-    let mut print = Print::new().specs(ingredients.policies).text(&ingredients.augmentation.to_string());
-    print = print.text(&format!("{:?} {:?} {:?}", domain.intents, domain.entities, domain.slots));
-    print = print.text(&format!("{:?} {:?}", domain.forms, domain.action_names()));
-    print = print.text(&domain.store_entities_as_slots.to_string());
-    for story in ingredients.stories {
-        print = print.text(&story.name).text(&format!("{:?}", story.kind));
-        print = print.steps(&story.condition).text("").steps(&story.steps);
+/// Fingerprints of the policies, in order.
+pub fn policies(sources: &Sources<'_>) -> Vec<Fingerprint> {
+    let domain = sources.domain;
+    let mut material = Print::new().text(&sources.augmentation.to_string());
+    material = material.text(&format!("{:?} {:?} {:?}", domain.intents, domain.entities, domain.slots));
+    material = material.text(&format!("{:?} {:?}", domain.forms, domain.action_names()));
+    material = material.text(&domain.store_entities_as_slots.to_string());
+    for story in sources.stories {
+        material = material.text(&story.name).text(&format!("{:?}", story.kind));
+        material = material.steps(&story.condition).text("").steps(&story.steps);
     }
-    print.hex()
+    let material = material.hex();
+    let nodes = intendant_policy::nodes(sources.policies).into_iter().zip(sources.policies);
+    nodes
+        .map(|(node, spec)| {
+            let hex = Print::new().text(&node).text(&json(&spec.options)).text(&material).hex();
+            let name = spec.name.rsplit('.').next().unwrap_or_default().to_owned();
+            Fingerprint { node, name, hex }
+        })
+        .collect()
+}
+
+/// Fingerprint of a configuration as written.
+pub fn config(language: Option<&str>, pipeline: &[ComponentSpec], policies: &[ComponentSpec]) -> String {
+    Print::new().text(language.unwrap_or("")).specs(pipeline).specs(policies).hex()
+}
+
+/// Fingerprint of a domain, responses included.
+pub fn domain(domain: &Domain) -> String {
+    Print::new().text(&json(&domain.dict)).hex()
 }
 
 fn json(object: &Object) -> String {
@@ -107,7 +165,7 @@ struct Print {
 
 impl Print {
     fn new() -> Self {
-        Self { hash: Sha256::new() }.text(TRAINER_REVISION)
+        Self { hash: Sha256::new() }.text(TRAINERS)
     }
 
     fn text(mut self, text: &str) -> Self {
@@ -121,6 +179,26 @@ impl Print {
             self = self.text(&spec.name).text(&json(&spec.options));
         }
         self.text("")
+    }
+
+    fn entities(mut self, nlu: &NluData) -> Self {
+        for (at, example) in
+            nlu.examples.iter().enumerate().filter(|(_, example)| !example.entities.is_empty())
+        {
+            self = self.text(&at.to_string());
+            for entity in &example.entities {
+                self = self.text(&format!(
+                    "{:?} {} {:?} {:?} {:?} {:?}",
+                    entity.entity,
+                    entity.value,
+                    entity.start_chars,
+                    entity.end_chars,
+                    entity.role,
+                    entity.group
+                ));
+            }
+        }
+        self
     }
 
     fn steps(mut self, steps: &[Step]) -> Self {

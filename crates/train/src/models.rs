@@ -16,14 +16,23 @@ pub const ARCHIVE_ENDING: &str = ".tar.gz";
 /// # Errors
 /// When the folder cannot be read.
 pub fn newest(path: &Path) -> Result<Option<PathBuf>, FileError> {
+    Ok(newest_first(path)?.into_iter().next())
+}
+
+/// The models that `path` means, newest first: itself if it is a file, else every `*.tar.gz` in the
+/// folder. None when the folder does not exist.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn newest_first(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     if path.is_file() {
-        return Ok(Some(path.to_owned()));
+        return Ok(vec![path.to_owned()]);
     }
     if !path.exists() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let entries = fs::read_dir(path).map_err(|error| FileError::new("read the folder", path, error))?;
-    let mut newest = None;
+    let mut models = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|error| FileError::new("read the folder", path, error))?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -34,12 +43,10 @@ pub fn newest(path: &Path) -> Result<Option<PathBuf>, FileError> {
             continue; // Removed between listing and looking.
         };
         // Equal times are told apart by name, so that the answer does not depend on listing order.
-        let candidate = (modified, entry.path());
-        if newest.as_ref().is_none_or(|best| candidate > *best) {
-            newest = Some(candidate);
-        }
+        models.push((modified, entry.path()));
     }
-    Ok(newest.map(|(_, path)| path))
+    models.sort_by(|a, b| b.cmp(a));
+    Ok(models.into_iter().map(|(_, path)| path).collect())
 }
 
 /// The file name of a model trained at `now`: `[nlu-|core-]<YYYYmmdd-HHMMSS>-<adjective-noun>.tar.gz`.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::assistant::{PIPELINE_NODE, POLICY_NODE, parts_of};
-use crate::fingerprint::fingerprints;
+use crate::fingerprint::{self, Fingerprint};
 use crate::recipe::Recipe;
 
 /// What would be done, decided from fingerprints alone.
@@ -20,35 +20,84 @@ use crate::recipe::Recipe;
 pub struct Plan {
     /// What the model will be able to do.
     pub training_type: TrainingType,
-    /// Understanding has to be trained.
-    pub trains_nlu: bool,
-    /// Policies have to be trained.
-    pub trains_core: bool,
-    /// Nothing changed at all: the existing model is the one that training would give.
+    /// Components of the pipeline, then policies.
+    pub parts: Vec<Part>,
+    /// Nothing changed at all: the newest model is the one that training would give.
     pub is_up_to_date: bool,
-    /// Fingerprints of the parts as they are now.
+    /// Fingerprints of everything as it is now.
     pub fingerprints: BTreeMap<String, String>,
 }
 
-/// Compares a recipe with the model trained before.
-pub fn plan(recipe: &Recipe, training_type: TrainingType, previous: Option<&Metadata>) -> Plan {
-    let mut now = fingerprints(&recipe.ingredients());
-    now.insert("assistant_id".to_owned(), recipe.assistant_id.clone());
+/// A component or policy in a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The component's name.
+    pub name: String,
+    /// The name under which archives hold it.
+    pub node: String,
+    /// Which of the models given holds it as training would give it.
+    pub known_in: Option<usize>,
+}
+
+impl Plan {
+    /// The parts that have to be trained.
+    pub fn trained(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(|part| part.known_in.is_none())
+    }
+
+    /// Understanding has to be trained.
+    pub fn trains_nlu(&self) -> bool {
+        self.training_type != TrainingType::Core && self.trains(PIPELINE_NODE)
+    }
+
+    /// Policies have to be trained.
+    pub fn trains_core(&self) -> bool {
+        self.training_type != TrainingType::Nlu && self.trains(POLICY_NODE)
+    }
+
+    fn trains(&self, prefix: &str) -> bool {
+        let mut of_kind = self.parts.iter().filter(|part| part.node.starts_with(prefix)).peekable();
+        // No parts at all: the configuration is wrong, which training will say.
+        of_kind.peek().is_none() || of_kind.any(|part| part.known_in.is_none())
+    }
+}
+
+/// Compares a recipe with models trained before, newest first.
+pub fn plan(recipe: &Recipe, training_type: TrainingType, before: Option<&[Metadata]>) -> Plan {
+    let before = before.unwrap_or_default();
+    let sources = recipe.sources();
+    let (mut pipeline, mut policies) = (Vec::new(), Vec::new());
+    if training_type != TrainingType::Core {
+        pipeline = fingerprint::pipeline(&sources);
+    }
+    if training_type != TrainingType::Nlu {
+        policies = fingerprint::policies(&sources);
+    }
+    let mut now = BTreeMap::from([
+        ("domain".to_owned(), fingerprint::domain(&recipe.domain)),
+        ("assistant_id".to_owned(), recipe.assistant_id.clone()),
+        ("config".to_owned(), config_of(recipe, training_type)),
+    ]);
+    let of_pipeline = pipeline.into_iter().map(|print| (PIPELINE_NODE, print));
+    let of_policies = policies.into_iter().map(|print| (POLICY_NODE, print));
+    let parts = of_pipeline.chain(of_policies).map(|(prefix, Fingerprint { node, name, hex })| {
+        let node = format!("{prefix}{node}");
+        let known_in = before.iter().position(|model| model.fingerprints.get(&node) == Some(&hex));
+        now.insert(node.clone(), hex);
+        Part { name, node, known_in }
+    });
+    let parts = parts.collect();
+    let is_up_to_date =
+        before.first().is_some_and(|model| model.training_type == training_type && model.fingerprints == now);
+    Plan { training_type, parts, is_up_to_date, fingerprints: now }
+}
+
+fn config_of(recipe: &Recipe, training_type: TrainingType) -> String {
+    let language = recipe.language.as_deref();
     match training_type {
-        TrainingType::Nlu => now.remove("core"),
-        TrainingType::Core => now.remove("nlu"),
-        TrainingType::Both => None,
-    };
-    let before = previous
-        .filter(|metadata| metadata.training_type == training_type)
-        .map(|metadata| &metadata.fingerprints);
-    let is_known = |part: &str| before.is_some_and(|before| before.get(part) == now.get(part));
-    Plan {
-        training_type,
-        trains_nlu: training_type != TrainingType::Core && !is_known("nlu"),
-        trains_core: training_type != TrainingType::Nlu && !is_known("core"),
-        is_up_to_date: before == Some(&now),
-        fingerprints: now,
+        TrainingType::Nlu => fingerprint::config(language, &recipe.pipeline, &[]),
+        TrainingType::Core => fingerprint::config(language, &[], &recipe.policies),
+        TrainingType::Both => fingerprint::config(language, &recipe.pipeline, &recipe.policies),
     }
 }
 
@@ -74,27 +123,27 @@ pub enum TrainError {
     Archive(intendant_bundle::Error),
 }
 
-/// Trains what `plan` says, taking unchanged parts from `previous`.
+/// Trains what `plan` says, taking from `known`, by node name, what need not be trained.
+///
+/// What `known` lacks or cannot be read is trained, so that the result is the same in any case.
 ///
 /// # Errors
 /// See [`TrainError`].
 pub fn train(
     recipe: &Recipe,
     plan: &Plan,
-    previous: Option<Bundle>,
+    known: Option<Parts>,
     context: &TrainContext<'_>,
 ) -> Result<Trained, TrainError> {
     let mut warnings = Vec::new();
-    let previous = previous.map(|bundle| bundle.components).unwrap_or_default();
-    let nlu = match (plan.training_type, plan.trains_nlu) {
-        (TrainingType::Core, _) => Ok(Vec::new()),
-        (_, true) => train_nlu(recipe, context, &mut warnings),
-        (_, false) => Ok(parts_of(&previous, PIPELINE_NODE)),
+    let known = known.unwrap_or_default();
+    let nlu = match plan.training_type {
+        TrainingType::Core => Ok(Vec::new()),
+        _ => train_nlu(recipe, parts_of(&known, PIPELINE_NODE), context, &mut warnings),
     };
-    let core = match (plan.training_type, plan.trains_core) {
-        (TrainingType::Nlu, _) => Ok(Vec::new()),
-        (_, true) => train_core(recipe, context, &mut warnings),
-        (_, false) => Ok(parts_of(&previous, POLICY_NODE)),
+    let core = match plan.training_type {
+        TrainingType::Nlu => Ok(Vec::new()),
+        _ => train_core(recipe, parts_of(&known, POLICY_NODE), context, &mut warnings),
     };
     let (nlu, core) = both(nlu, core)?;
     let nlu = nlu.into_iter().map(|(node, stored)| (format!("{PIPELINE_NODE}{node}"), stored));
@@ -107,7 +156,8 @@ pub fn train(
     Ok(Trained { archive, metadata: bundle.metadata, warnings })
 }
 
-type Parts = Vec<(String, Stored)>;
+/// Trained parts by node name.
+pub type Parts = Vec<(String, Stored)>;
 
 /// What is wrong with either part is told together.
 fn both(
@@ -125,31 +175,33 @@ fn both(
 
 fn train_nlu(
     recipe: &Recipe,
+    known: Parts,
     context: &TrainContext<'_>,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Parts, TrainError> {
     let language = recipe.language.as_deref().unwrap_or("");
-    let trained = intendant_nlu::train(&recipe.pipeline, language, &recipe.nlu, &recipe.domain, context);
-    let (pipeline, found) = trained.map_err(|error| match error.kind {
+    let material = intendant_nlu::Material { language, data: &recipe.nlu, domain: &recipe.domain };
+    let trained = intendant_nlu::train_again(&recipe.pipeline, &material, known, context);
+    let trained = trained.map_err(|error| match error.kind {
         intendant_nlu::Kind::Cancelled => TrainError::Cancelled,
         _ => TrainError::Project(error.diagnostics),
     })?;
-    warnings.extend(found);
-    Ok(pipeline.store())
+    warnings.extend(trained.diagnostics);
+    Ok(trained.pipeline.store())
 }
 
 fn train_core(
     recipe: &Recipe,
+    known: Parts,
     context: &TrainContext<'_>,
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Parts, TrainError> {
-    let trained = intendant_policy::train(
-        &recipe.policies,
-        &recipe.domain,
-        &recipe.stories,
-        recipe.augmentation,
-        context,
-    );
+    let material = intendant_policy::Material {
+        domain: &recipe.domain,
+        stories: &recipe.stories,
+        augmentation: recipe.augmentation,
+    };
+    let trained = intendant_policy::train_again(&recipe.policies, &material, known, context);
     if context.progress.is_cancelled() {
         return Err(TrainError::Cancelled);
     }

@@ -7,7 +7,7 @@ use intendant_talk::data::{ComponentSpec, NluData};
 use intendant_talk::domain::Domain;
 use intendant_talk::story::Story;
 
-use crate::fingerprint::Ingredients;
+use crate::fingerprint::Sources;
 
 /// What is trained.
 #[derive(Clone, Debug)]
@@ -50,8 +50,8 @@ impl Recipe {
         }
     }
 
-    pub(crate) fn ingredients(&self) -> Ingredients<'_> {
-        Ingredients {
+    pub(crate) fn sources(&self) -> Sources<'_> {
+        Sources {
             language: self.language.as_deref(),
             pipeline: &self.pipeline,
             policies: &self.policies,

@@ -21,6 +21,7 @@ use intendant_train::models;
 use crate::cli::{RunArgs, ServerArgs};
 use crate::failure::Failure;
 use crate::model;
+use crate::stopping::Stop;
 use crate::wiring::{self, Wiring};
 use crate::workshop::AppWorkshop;
 
@@ -68,14 +69,15 @@ async fn serve(
     model: Option<&Path>,
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
-    let wiring =
+    let mut wiring =
         wiring::server(arguments.model.endpoints.as_deref(), arguments.server.request_timeout(), environment)
             .await?;
+    wiring.stop = Stop::on_signals();
     if let Some(file) = model {
         wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     }
     let (router, channels) = api_router(&wiring, &arguments.server, environment).await?;
-    let house = House { server: wiring.server, router, channels };
+    let house = House { server: wiring.server, router, channels, stop: wiring.stop };
     listen_until_stopped(house, &arguments.server.interface, arguments.server.port).await
 }
 
@@ -87,6 +89,8 @@ pub struct House {
     pub router: Router,
     /// The open channels.
     pub channels: Channels,
+    /// Says when to end.
+    pub stop: Stop,
 }
 
 /// Rasa's API over a server, and its channels.
@@ -95,7 +99,7 @@ pub async fn api_router(
     arguments: &ServerArgs,
     environment: &Environment,
 ) -> Result<(Router, Channels), Failure> {
-    let Wiring { server, client } = wiring;
+    let Wiring { server, client, stop } = wiring;
     let channels = wiring::channels(
         arguments.credentials.as_deref(),
         arguments.connector.as_deref(),
@@ -111,7 +115,7 @@ pub async fn api_router(
         cors: Cors { origins: arguments.cors.clone().unwrap_or_default() },
         body_bytes_max: BODY_BYTES_MAX,
     };
-    let workshop = Arc::new(AppWorkshop { environment: environment.clone() });
+    let workshop = Arc::new(AppWorkshop { environment: environment.clone(), stop: stop.clone() });
     let router = router(Api {
         server: server.clone(),
         workshop,
@@ -130,12 +134,12 @@ pub async fn listen_until_stopped(house: House, interface: &str, port: u16) -> R
     let listener = listen::bind(interface, port).await.map_err(|error| Failure::of("", &error))?;
     let address = listener.local_addr().map_err(|error| Failure::of("", &error))?;
     tracing::info!("listening on http://{address}");
-    let House { server, router, channels } = house;
-    let stop = async {
-        asked_to_stop().await;
+    let House { server, router, channels, stop } = house;
+    let stopped = async {
+        stop.asked().await;
         channels.stop();
     };
-    listen::serve(listener, router, stop).await;
+    listen::serve(listener, router, stopped).await;
     tracing::info!("stopping");
     server.stop().await;
     if tokio::time::timeout(GOODBYE_TIMEOUT, channels.done()).await.is_err() {
@@ -144,27 +148,7 @@ pub async fn listen_until_stopped(house: House, interface: &str, port: u16) -> R
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends when the process is asked to end.
+/// Ends when the process is asked to end; asked again, it ends at once.
 pub async fn asked_to_stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminated) => {
-                tokio::select! {
-                    _ = interrupted => {}
-                    _ = terminated.recv() => {}
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot wait for the termination signal");
-                let _ = interrupted.await;
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = interrupted.await;
-    }
+    Stop::on_signals().asked().await;
 }

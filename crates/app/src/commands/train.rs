@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use intendant_bundle::{Bundle, Metadata, TrainingType};
+use intendant_bundle::{Metadata, TrainingType};
 use intendant_component::diagnostic::Diagnostic;
 use intendant_component::training::{Progress, TrainContext};
 use intendant_config::Environment;
 use intendant_rasa_format::project::Project;
-use intendant_train::plan::{Plan, TrainError, Trained};
+use intendant_train::known::Known;
+use intendant_train::plan::{Parts, Plan, TrainError, Trained};
 use intendant_train::recipe::Recipe;
 use intendant_train::{files, models, plan};
 use serde_json::json;
@@ -22,7 +23,9 @@ use crate::failure::Failure;
 use crate::progress::TerminalProgress;
 use crate::project::{self, Paths};
 use crate::report;
+use crate::stopping::Stop;
 use crate::terminal::say;
+use crate::watching;
 
 /// Exit code of a dry run that found something to train.
 const DRY_RUN_RETRAIN: u8 = 1;
@@ -33,6 +36,7 @@ const DRY_RUN_FORCED: u8 = 8;
 pub const SEED: u64 = 42;
 
 /// One training, whichever command asked for it.
+#[derive(Clone)]
 pub struct Order {
     /// Where the project's files are.
     pub paths: Paths,
@@ -48,12 +52,17 @@ pub struct Order {
     pub augmentation: usize,
     /// Train although nothing changed.
     pub force: bool,
+    /// Take unchanged parts from this model too; the inner `None` means those in `out`, one of
+    /// which must exist.
+    pub finetune: Option<Option<PathBuf>>,
     /// Only say what would be trained.
     pub dry_run: bool,
     /// `None` skips the check.
     pub validation: Option<ValidateOptions>,
     /// Print only warnings and errors.
     pub quiet: bool,
+    /// Ends the training early, without a model.
+    pub stop: Stop,
 }
 
 impl Order {
@@ -66,9 +75,11 @@ impl Order {
             threads: output.num_threads,
             augmentation: intendant_policy::DEFAULT_AUGMENTATION,
             force: false,
+            finetune: output.finetune.clone(),
             dry_run: false,
             validation: None,
             quiet,
+            stop: Stop::default(),
         }
     }
 
@@ -87,9 +98,11 @@ impl Order {
             threads: None,
             augmentation: intendant_policy::DEFAULT_AUGMENTATION,
             force: false,
+            finetune: None,
             dry_run: false,
             validation: Some(ValidateOptions::default()),
             quiet: false,
+            stop: Stop::default(),
         }
     }
 }
@@ -105,12 +118,13 @@ pub enum Outcome {
 }
 
 /// What a dry run found.
-#[derive(Clone, Copy)]
 pub struct Planned {
     is_forced: bool,
     is_up_to_date: bool,
     trains_nlu: bool,
     trains_core: bool,
+    /// Components that would be trained.
+    components: Vec<String>,
 }
 
 impl Planned {
@@ -118,37 +132,32 @@ impl Planned {
         Self {
             is_forced: order.force,
             is_up_to_date: plan.is_up_to_date,
-            trains_nlu: plan.trains_nlu,
-            trains_core: plan.trains_core,
+            trains_nlu: plan.trains_nlu(),
+            trains_core: plan.trains_core(),
+            components: plan.trained().map(|part| part.name.clone()).collect(),
         }
     }
 
     /// The exit code, as Rasa's.
-    pub fn code(self) -> ExitCode {
+    pub fn code(&self) -> ExitCode {
         match self {
             Self { is_forced: true, .. } => ExitCode::from(DRY_RUN_FORCED),
-            Self { is_up_to_date: true, .. } => ExitCode::SUCCESS,
+            Self { trains_nlu: false, trains_core: false, .. } => ExitCode::SUCCESS,
             _ => ExitCode::from(DRY_RUN_RETRAIN),
         }
     }
 
-    fn tell(self) {
-        if self.is_forced {
-            say!("The training was forced.");
-            return;
-        }
-        if self.is_up_to_date {
-            say!("No training of components required.");
-            return;
-        }
-        if self.trains_nlu {
-            say!("Understanding would be trained.");
-        }
-        if self.trains_core {
-            say!("Dialogue would be trained.");
-        }
-        if !self.trains_nlu && !self.trains_core {
-            say!("Nothing would be trained, only the domain replaced.");
+    fn tell(&self) {
+        match self {
+            Self { is_forced: true, .. } => say!("The training was forced."),
+            Self { is_up_to_date: true, .. } => say!("No training of components required."),
+            Self { trains_nlu: false, trains_core: false, .. } => {
+                say!("No training of components required (the responses might still need updating!).");
+            }
+            _ => {
+                say!("The model needs to be retrained.");
+                say!("Components that would be trained: {}.", self.components.join(", "));
+            }
         }
     }
 }
@@ -166,6 +175,7 @@ fn tell_machine(outcome: &Outcome) -> ExitCode {
         told["trains_nlu"] = (is_forced || plan.trains_nlu).into();
         told["trains_core"] = (is_forced || plan.trains_core).into();
         told["up_to_date"] = (!is_forced && plan.is_up_to_date).into();
+        told["components"] = plan.components.clone().into();
     }
     say!("{told}");
     code
@@ -179,16 +189,31 @@ pub fn run(arguments: TrainArgs, quiet: bool, environment: &Environment) -> Resu
         return compare::run(arguments, quiet, environment);
     }
     let as_json = arguments.wants_json();
-    let order = order(arguments, quiet || as_json);
-    let outcome = execute(&order, environment)?;
+    let watches = arguments.watch;
+    let mut order = order(arguments, quiet || as_json)?;
+    let stop = Stop::on_signals();
+    if watches {
+        return Ok(watching::run(&order, environment, &stop));
+    }
+    order.stop = stop.clone();
+    let outcome = execute(&order, environment).map_err(|failure| match stop.exit_code() {
+        Some(code) => failure.with_code(code),
+        None => failure,
+    })?;
     if as_json {
         return Ok(tell_machine(&outcome));
     }
+    tell(&outcome, quiet);
     match outcome {
-        Outcome::Planned(plan) => {
-            plan.tell();
-            return Ok(plan.code());
-        }
+        Outcome::Planned(plan) => Ok(plan.code()),
+        Outcome::Unchanged(_) | Outcome::Trained(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Says what became of an order.
+pub fn tell(outcome: &Outcome, quiet: bool) {
+    match outcome {
+        Outcome::Planned(plan) => plan.tell(),
         Outcome::Unchanged(path) if !quiet => {
             say!("Nothing changed. You can use the old model stored at '{}'.", path.display());
         }
@@ -197,11 +222,18 @@ pub fn run(arguments: TrainArgs, quiet: bool, environment: &Environment) -> Resu
         }
         Outcome::Unchanged(_) | Outcome::Trained(_) => {}
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-fn order(arguments: TrainArgs, quiet: bool) -> Order {
-    match arguments.part {
+fn order(arguments: TrainArgs, quiet: bool) -> Result<Order, Failure> {
+    let output = match &arguments.part {
+        None => &arguments.output,
+        Some(TrainPart::Nlu { output, .. } | TrainPart::Core { output, .. }) => output,
+    };
+    if let Some(fraction) = output.epoch_fraction.filter(|fraction| fraction.is_nan() || *fraction <= 0.0) {
+        let message = format!("--epoch-fraction must be above 0, found {fraction}");
+        return Err(Failure::new("", message));
+    }
+    Ok(match arguments.part {
         None => {
             let TrainArgs { project, output, core, .. } = arguments;
             let paths = Paths { config: Some(project.config), domain: project.domain, data: project.data };
@@ -226,7 +258,7 @@ fn order(arguments: TrainArgs, quiet: bool) -> Order {
             let only = Some(TrainingType::Core);
             Order { only, augmentation: core.augmentation, force, ..Order::new(paths, &output, quiet) }
         }
-    }
+    })
 }
 
 /// Reads, checks, plans, trains, writes.
@@ -242,23 +274,23 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
         }
     }
     let (recipe, training_type) = recipe(project, order.augmentation, order.only)?;
-    let previous = models::newest(&order.out).map_err(|error| Failure::of("", &error))?;
-    let previous = previous.and_then(|path| read_previous(&path));
-    let metadata = previous.as_ref().map(|(_, bundle)| &bundle.metadata);
-    let plan = plan::plan(&recipe, training_type, metadata.filter(|_| !order.force));
+    let known = known(order)?;
+    let plan = plan::plan(&recipe, training_type, Some(&known.metadata));
     if order.dry_run {
         return Ok(Outcome::Planned(Planned::of(order, &plan)));
     }
-    if let Some((path, bundle)) = &previous
-        && plan.is_up_to_date
+    if plan.is_up_to_date
+        && let Some(path) = usable_newest(order, &known)?
     {
-        return unchanged(order, path, bundle);
+        return unchanged(order, path, &known.metadata[0]);
     }
-    let bundle = previous.map(|(_, bundle)| bundle);
     let started = Instant::now();
-    let trained = train(&recipe, &plan, bundle, order)?;
+    let trained = train(&recipe, &plan, known.parts(&plan), order)?;
     if !order.quiet {
-        say!("Trained in {:.2} s.", started.elapsed().as_secs_f64());
+        say!("Trained in {:.2} s{}.", started.elapsed().as_secs_f64(), kept(&plan));
+    }
+    if order.stop.is_asked() {
+        return Err(cancelled());
     }
     let path = order.out.join(model_name(order.fixed_model_name.as_deref(), &trained.metadata));
     files::write_whole(&path, &trained.archive).map_err(|error| Failure::of("", &error))?;
@@ -305,23 +337,54 @@ fn too_many(findings: &[Diagnostic]) -> String {
     format!("{errors} error{} in the project; nothing was trained", if errors == 1 { "" } else { "s" })
 }
 
-/// A previous model that cannot be read is no reason not to train a new one.
-fn read_previous(path: &Path) -> Option<(PathBuf, Bundle)> {
-    let bytes = files::read(path).ok()?;
-    match intendant_bundle::read(&bytes) {
-        Ok(bundle) => Some((path.to_owned(), bundle)),
-        Err(error) => {
-            tracing::info!(model = %path.display(), %error, "the newest model cannot be compared with");
-            None
+/// The models whose parts may be taken over.
+fn known(order: &Order) -> Result<Known, Failure> {
+    let failed = |error| Failure::of("", &error);
+    let mut known = Known::default();
+    if order.force {
+        return Ok(known);
+    }
+    if let Some(from) = &order.finetune {
+        known = Known::of(from.as_deref().unwrap_or(&order.out), SEED).map_err(failed)?;
+        if known.files.is_empty() {
+            let message = "No model for finetuning found. Please make sure to either specify a path to a previous \
+                           model or to have a finetunable model within the output directory.";
+            return Err(Failure::new("", message));
+        }
+    }
+    // The newest model of the folder stays the one that "nothing changed" is said about.
+    let mut all = Known::of(&order.out, SEED).map_err(failed)?;
+    all.files.append(&mut known.files);
+    all.metadata.append(&mut known.metadata);
+    Ok(all)
+}
+
+/// The first of the known models, if it is the one that servers would load, and whole.
+fn usable_newest<'a>(order: &Order, known: &'a Known) -> Result<Option<&'a Path>, Failure> {
+    let newest = models::newest(&order.out).map_err(|error| Failure::of("", &error))?;
+    let first = known.files.first().filter(|first| newest.as_ref() == Some(first));
+    let is_whole =
+        |path: &&PathBuf| files::read(path).is_ok_and(|bytes| intendant_bundle::read(&bytes).is_ok());
+    Ok(first.filter(is_whole).map(PathBuf::as_path))
+}
+
+/// How much was taken over, for the line that says how long training took.
+fn kept(plan: &Plan) -> String {
+    let trained = plan.trained().count();
+    match (plan.parts.len() - trained, trained) {
+        (0, _) => String::new(),
+        (_, 0) => "; every component was taken from models trained before".to_owned(),
+        (kept, trained) => {
+            format!("; {kept} of {} components were taken from models trained before", kept + trained)
         }
     }
 }
 
-fn unchanged(order: &Order, path: &Path, bundle: &Bundle) -> Result<Outcome, Failure> {
+fn unchanged(order: &Order, path: &Path, metadata: &Metadata) -> Result<Outcome, Failure> {
     let Some(name) = order.fixed_model_name.as_deref() else {
         return Ok(Outcome::Unchanged(path.to_owned()));
     };
-    let wanted = order.out.join(model_name(Some(name), &bundle.metadata));
+    let wanted = order.out.join(model_name(Some(name), metadata));
     if wanted != path {
         let bytes = files::read(path).map_err(|error| Failure::of("", &error))?;
         files::write_whole(&wanted, &bytes).map_err(|error| Failure::of("", &error))?;
@@ -329,9 +392,9 @@ fn unchanged(order: &Order, path: &Path, bundle: &Bundle) -> Result<Outcome, Fai
     Ok(Outcome::Unchanged(wanted))
 }
 
-fn train(recipe: &Recipe, plan: &Plan, previous: Option<Bundle>, order: &Order) -> Result<Trained, Failure> {
-    let progress = TerminalProgress::new(order.quiet);
-    let outcome = train_quietly(recipe, plan, previous, order.threads, &progress);
+fn train(recipe: &Recipe, plan: &Plan, known: Parts, order: &Order) -> Result<Trained, Failure> {
+    let progress = TerminalProgress::new(order.quiet).until(order.stop.clone());
+    let outcome = train_quietly(recipe, plan, Some(known), order.threads, &progress);
     progress.clear();
     let trained = outcome?;
     report::print(&trained.warnings);
@@ -342,20 +405,24 @@ fn train(recipe: &Recipe, plan: &Plan, previous: Option<Bundle>, order: &Order) 
 pub fn train_quietly(
     recipe: &Recipe,
     plan: &Plan,
-    previous: Option<Bundle>,
+    known: Option<Parts>,
     threads: Option<usize>,
     progress: &dyn Progress,
 ) -> Result<Trained, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let context = TrainContext { seed: SEED, threads: threads.unwrap_or(cores).max(1), progress };
-    plan::train(recipe, plan, previous, &context).map_err(|error| match error {
+    plan::train(recipe, plan, known, &context).map_err(|error| match error {
         TrainError::Project(findings) => {
             report::print(&findings);
             Failure::new("", too_many(&findings))
         }
-        TrainError::Cancelled => Failure::new("", "training was cancelled; nothing was written"),
+        TrainError::Cancelled => cancelled(),
         TrainError::Archive(error) => Failure::of("", &error),
     })
+}
+
+fn cancelled() -> Failure {
+    Failure::new("", "training was cancelled; nothing was written")
 }
 
 /// The file name of a model.

@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use clap::Parser;
 use intendant_config::Environment;
+use intendant_serve::server::Server;
 
 use crate::cli::{Cli, Command, ServerArgs, UpArgs};
 use crate::commands::run::{House, api_router, listen_until_stopped};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
 use crate::model;
+use crate::stopping::Stop;
 use crate::terminal::say;
+use crate::watching::Watch;
 use crate::wiring;
 
 /// Runs `intendant up [DIR]`.
@@ -29,7 +32,14 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
     // Relative paths in a project's files mean its folder, wherever the command was given.
     std::env::set_current_dir(folder)
         .map_err(|error| Failure::new("", format!("cannot enter {}: {error}", folder.display())))?;
-    let model = match train::execute(&Order::of_folder(Path::new(".")), environment)? {
+    let stop = Stop::on_signals();
+    let order = Order { stop: stop.clone(), ..Order::of_folder(Path::new(".")) };
+    let mut watch = Watch::new(&order, environment);
+    let trained = train::execute(&order, environment).map_err(|failure| match stop.exit_code() {
+        Some(code) => failure.with_code(code),
+        None => failure,
+    });
+    let model = match trained? {
         Outcome::Unchanged(path) => {
             say!("Nothing changed since {} was trained.", path.display());
             path
@@ -41,7 +51,28 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
         Outcome::Planned(plan) => return Ok(plan.code()),
     };
     let runtime = wiring::runtime()?;
-    runtime.block_on(serve(arguments, &model, environment))
+    let (server, house) = runtime.block_on(open(arguments, &model, &stop, environment))?;
+    std::thread::scope(|scope| {
+        let retrain = || watch.run(&stop, &mut |path| adopt(&server, path));
+        scope.spawn(retrain);
+        let served = runtime.block_on(listen_until_stopped(house, &arguments.interface, arguments.port));
+        // A server that could not start must not leave the watch behind.
+        stop.ask(0);
+        served
+    })
+}
+
+/// Puts a new model into use. Messages in hand finish with the one they began with.
+fn adopt(server: &Server, file: &Path) {
+    match model::load_file(file) {
+        Ok(assistant) => {
+            server.put_model(Arc::new(model::serving(assistant, file)));
+            say!("Now serving {}.", file.display());
+        }
+        Err(failure) => {
+            failure.report();
+        }
+    }
 }
 
 /// The page and the API ask nobody who they are yet, so they are only for this machine.
@@ -61,14 +92,21 @@ fn refuse_open_door(arguments: &UpArgs) -> Result<(), Failure> {
     Err(Failure::new("", message))
 }
 
-async fn serve(arguments: &UpArgs, file: &Path, environment: &Environment) -> Result<ExitCode, Failure> {
-    let wiring = wiring::server(None, default_server_arguments()?.request_timeout(), environment).await?;
+async fn open(
+    arguments: &UpArgs,
+    file: &Path,
+    stop: &Stop,
+    environment: &Environment,
+) -> Result<(Server, House), Failure> {
+    let mut wiring = wiring::server(None, default_server_arguments()?.request_timeout(), environment).await?;
+    wiring.stop = stop.clone();
     let server = wiring.server.clone();
     server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     let (api, channels) = api_router(&wiring, &default_server_arguments()?, environment).await?;
     let router = intendant_console::router(server.clone()).merge(api);
     say!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
-    listen_until_stopped(House { server, router, channels }, &arguments.interface, arguments.port).await
+    let house = House { server: server.clone(), router, channels, stop: stop.clone() };
+    Ok((server, house))
 }
 
 /// The flags of `run --enable-api` with their defaults.

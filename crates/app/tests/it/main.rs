@@ -6,6 +6,7 @@ mod crash;
 mod interactive;
 mod page;
 mod reference;
+mod retraining;
 mod rotation;
 mod serving;
 mod sockets;

@@ -3,7 +3,9 @@
 mod components;
 mod configuration;
 mod public_sets;
+mod retraining;
 mod robustness;
+mod soundness;
 
 use intendant_component::diagnostic::Diagnostic;
 use intendant_component::training::{Silent, TrainContext};

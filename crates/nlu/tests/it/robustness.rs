@@ -5,62 +5,111 @@ use intendant_nlu::{Kind, Pipeline, default_pipeline};
 use intendant_numeric::random::Random;
 use serde_json::Value;
 
-use crate::{component, small_data, small_domain, train};
+use crate::{component, small_data, small_domain, soundness, train};
 
-fn text(random: &mut Random) -> String {
-    const PIECES: [&str; 16] = [
-        "hello",
-        "from",
-        "Kiel",
-        " ",
-        "  ",
-        "!",
-        "é",
-        "e\u{301}",
-        "😀",
-        "👩\u{200d}🔬",
-        "\u{202e}",
-        "漢字",
-        "'",
-        "5,-",
-        "\n",
-        "ß",
-    ];
-    (0..random.below(12)).map(|_| PIECES[random.below(PIECES.len())]).collect()
+/// Letters of many scripts, marks that join, blanks that are none, pieces of the training data.
+const PIECES: [&str; 48] = [
+    "hello",
+    "from",
+    "to",
+    "Kiel",
+    "Bremen",
+    "thai",
+    "ABC",
+    "l'",
+    "don't",
+    "Hals-Nasen-Ohren",
+    "tomorrow",
+    "5 pm",
+    "12",
+    "5,-",
+    "€",
+    "/greet",
+    "{\"city\": \"Ulm\"}",
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    "\r\n",
+    "\u{a0}",
+    "\u{2003}",
+    "\u{3000}",
+    "\u{200b}",
+    "\u{feff}",
+    "\0",
+    "!",
+    "'",
+    "\u{2019}",
+    "-",
+    "é",
+    "e\u{301}",
+    "ß",
+    "İ",
+    "ﬃ",
+    "😀",
+    "👩\u{200d}🔬",
+    "🇩🇪",
+    "✊🏿",
+    "\u{fe0f}",
+    "\u{202e}",
+    "漢字",
+    "ไทย",
+    "한국어",
+    "עברית",
+    "\u{10ffff}",
+];
+
+fn text(random: &mut Random, pieces_max: usize) -> String {
+    let mut text = String::new();
+    for _ in 0..random.below(pieces_max) {
+        match random.below(12) {
+            // Any code point at all.
+            0 => text.extend(char::from_u32(random.below(0x11_0000) as u32)),
+            1 => {
+                let piece = PIECES[random.below(PIECES.len())];
+                text.push_str(&piece.repeat(1 + random.below(40)));
+            }
+            _ => text.push_str(PIECES[random.below(PIECES.len())]),
+        }
+    }
+    text
 }
 
-#[test]
-fn spans_lie_in_the_text_in_order() {
+/// A pipeline in which every kind of component answers.
+fn talkative() -> Pipeline {
     let mut specs = default_pipeline();
-    specs.insert(6, component("RegexEntityExtractor", Value::Null));
+    for name in ["DucklingEntityExtractor", "CRFEntityExtractor", "RegexEntityExtractor"] {
+        specs.insert(6, component(name, Value::Null));
+    }
     let mut data = small_data();
     data.regexes = vec![intendant_talk::data::Regex {
         name: "city".into(),
         pattern: r"\w\W".into(),
         ..Default::default()
     }];
-    let (pipeline, _) = train(&specs, &data).unwrap();
+    train(&specs, &data).expect("the small data trains").0
+}
+
+#[test]
+fn spans_lie_in_the_text_in_order() {
+    let pipeline = talkative();
     let mut random = Random::new(5);
-    for _ in 0..2_000 {
-        let text = text(&mut random);
-        let parse = pipeline.parse(&text);
-        let length = parse.text.as_ref().unwrap().chars().count();
-        let tokens = parse.text_tokens.unwrap();
-        assert!(tokens.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{text:?}: {tokens:?}");
-        assert!(tokens.iter().all(|(start, end)| start <= end && *end <= length), "{text:?}: {tokens:?}");
-        for entity in &parse.entities {
-            let (start, end) = (entity.start_chars.unwrap(), entity.end_chars.unwrap());
-            assert!(start < end && end <= length, "{text:?}: {entity:?}");
-        }
-        for intent in parse.intent_ranking.unwrap() {
-            assert!((0.0..=1.0).contains(&intent.confidence.unwrap()), "{text:?}: {intent:?}");
+    for (rounds, pieces_max) in [(1_500, 12), (60, 400)] {
+        for _ in 0..rounds {
+            let text = text(&mut random, pieces_max);
+            soundness::check(&text, &pipeline.parse_at(&text, Some(1_700_000_000_000)).0);
         }
     }
 }
 
 #[test]
 fn long_messages_are_answered() {
-    let (pipeline, _) = train(&default_pipeline(), &small_data()).unwrap();
+    let pipeline = talkative();
+    for piece in ["bye ", "Kiel", "é", "漢", "- ", "\u{301}", "😀 "] {
+        let text = piece.repeat(60_000 / piece.len());
+        let parse = pipeline.parse_at(&text, Some(1_700_000_000_000)).0;
+        soundness::check(&text, &parse);
+    }
     let parse = pipeline.parse(&"bye ".repeat(20_000));
     assert_eq!(parse.text_tokens.map(|tokens| tokens.len()), Some(20_000));
 }

@@ -2,5 +2,6 @@
 
 mod findings;
 mod predictions;
+mod retraining;
 mod size;
 mod support;

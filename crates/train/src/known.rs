@@ -1,0 +1,73 @@
+//! Parts of models trained before.
+//!
+//! The folder of models is the cache of training: archives are whole or absent, never change, and
+//! each part in them carries its fingerprint and checksum. So a killed training, several trainings
+//! at once, and models that are deleted meanwhile need no care, and nothing has to be tidied up
+//! beside the models themselves.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use intendant_bundle::Metadata;
+
+use crate::files::{self, FileError};
+use crate::models;
+use crate::plan::{Parts, Plan};
+
+/// How many of the newest models are looked at.
+const MODELS_MAX: usize = 10;
+
+/// Models trained before, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Their files.
+    pub files: Vec<PathBuf>,
+    /// What they say about themselves, in the same order.
+    pub metadata: Vec<Metadata>,
+}
+
+impl Known {
+    /// Looks through a folder of models, or at one model's file; those trained with another seed or
+    /// not readable are left out.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn of(path: &Path, seed: u64) -> Result<Self, FileError> {
+        let mut known = Self::default();
+        for file in models::newest_first(path)?.into_iter().take(MODELS_MAX) {
+            let Ok(opened) = File::open(&file) else { continue };
+            let Ok(metadata) = intendant_bundle::read_metadata_from(BufReader::new(opened)) else { continue };
+            if metadata.config.get("seed").and_then(serde_json::Value::as_u64) == Some(seed) {
+                known.files.push(file);
+                known.metadata.push(metadata);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Reads the parts that a plan made from these models takes from them. What cannot be read, as
+    /// its archive is damaged or gone, is missing and will be trained.
+    pub fn parts(&self, plan: &Plan) -> Parts {
+        let mut wanted: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        for part in &plan.parts {
+            if let Some(model) = part.known_in {
+                wanted.entry(model).or_default().push(&part.node);
+            }
+        }
+        let mut parts = Parts::new();
+        for (model, nodes) in wanted {
+            let Some(file) = self.files.get(model) else { continue };
+            let Ok(bytes) = files::read(file) else { continue };
+            let Ok(bundle) = intendant_bundle::read(&bytes) else { continue };
+            // The file may have been replaced since the plan was made.
+            let found = &bundle.metadata.fingerprints;
+            let is_as_planned = |node: &str| found.get(node) == plan.fingerprints.get(node);
+            let components = bundle.components.into_iter();
+            parts
+                .extend(components.filter(|(node, _)| nodes.contains(&node.as_str()) && is_as_planned(node)));
+        }
+        parts
+    }
+}
