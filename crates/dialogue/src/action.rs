@@ -41,7 +41,11 @@ impl Conversation {
         // What precedes an action's event matters to forms and action servers only; imagining it
         // copies the conversation.
         let kinds = if is_shown { prediction.events.as_slice() } else { &[] };
-        let tracker = imagine(&self.tracker, kinds, self.line.now());
+        let mut tracker = imagine(&self.tracker, kinds, self.line.now());
+        if is_shown && prediction.policy.as_deref() == Some("followup_action") {
+            // The event that forces the action is still the last one that the action sees.
+            tracker.force_followup_action(name.to_owned());
+        }
         match self.kind(name) {
             Kind::Form => self.run_form(name, &tracker).await,
             Kind::Default("action_two_stage_fallback") => self.run_two_stage_fallback(&tracker).await,

@@ -54,14 +54,16 @@ impl Annotator for Fallback {
     fn annotate(&self, message: &mut Message<'_>) {
         let parse = &mut message.parse;
         let sure = |intent: &Intent| intent.confidence.unwrap_or(0.0);
-        let ranking = parse.intent_ranking.get_or_insert_default();
-        let is_ambiguous = match ranking.as_slice() {
-            [first, second, ..] => sure(first) - sure(second) < self.ambiguity_threshold,
+        let is_ambiguous = match parse.intent_ranking.as_deref() {
+            Some([first, second, ..]) => sure(first) - sure(second) < self.ambiguity_threshold,
             _ => false,
         };
         if sure(&parse.intent) < self.threshold || is_ambiguous {
             parse.intent = Intent::new(FALLBACK_INTENT, self.threshold);
-            ranking.insert(0, parse.intent.clone());
+            // Behind a classifier that ranks nothing there is no ranking to join.
+            if let Some(ranking) = &mut parse.intent_ranking {
+                ranking.insert(0, parse.intent.clone());
+            }
         }
     }
 }

@@ -56,6 +56,10 @@ impl TrackerStore for MemoryStore {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    fn shows_applied(&self) -> bool {
+        true
+    }
+
     fn replace<'a>(&'a self, sender_id: &'a str, events: Vec<Arc<Event>>) -> BoxFuture<'a, Result<()>> {
         self.conversations().insert(sender_id.to_owned(), events);
         Box::pin(std::future::ready(Ok(())))

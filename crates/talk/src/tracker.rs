@@ -123,6 +123,18 @@ impl Tracker {
         self
     }
 
+    /// The same conversation in the state that its applied events alone make: a message that a form
+    /// took in is not the latest then. Rasa shows conversations kept in memory like that.
+    pub fn as_applied(mut self) -> Self {
+        self.replay();
+        self
+    }
+
+    /// The next action is forced again, as the conversation's last event has it.
+    pub fn force_followup_action(&mut self, action: String) {
+        self.state.followup_action = Some(action);
+    }
+
     fn replay(&mut self) {
         let mut state = State::initial(&self.slots);
         for idx in &self.applied.indices {

@@ -128,7 +128,7 @@ fn check_entities(holder: &Object) -> Result<(), Error> {
         check(entity, "entity", "a string", Value::is_string)?;
         check(entity, "confidence", "a number", Value::is_number)?;
         for key in ["start", "end"] {
-            check(entity, key, "an integer", |value| value.is_i64() || value.is_u64())?;
+            check(entity, key, "an integer", is_integer)?;
         }
         for key in ["extractor", "role", "group"] {
             check(entity, key, "a string or null", is_text_or_null)?;
@@ -153,6 +153,11 @@ fn check_selector(selector: &Object) -> Result<(), Error> {
 
 fn is_text_or_null(value: &Value) -> bool {
     value.is_string() || value.is_null()
+}
+
+/// Without a fraction, as JSON schemas have it.
+fn is_integer(value: &Value) -> bool {
+    value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
 }
 
 fn object<'a>(value: &'a Value, what: &str) -> Result<&'a Object, Error> {
