@@ -168,6 +168,11 @@ impl ApiError {
         Self::framework(StatusCode::BAD_REQUEST, "Failed when parsing body as json")
     }
 
+    /// The response took too long to begin.
+    pub fn too_slow() -> Self {
+        Self::framework(StatusCode::SERVICE_UNAVAILABLE, "Response Timeout")
+    }
+
     /// What the framework says when a handler fails.
     pub fn internal() -> Self {
         let message = "The server encountered an internal error and cannot complete your request.";
@@ -223,7 +228,8 @@ impl From<intendant_serve::error::Error> for ApiError {
             Kind::NoModel => Self::no_model(),
             Kind::UnknownConversation => Self::unknown_conversation(),
             Kind::Stopping => Self::framework(StatusCode::SERVICE_UNAVAILABLE, error.message),
-            Kind::UnknownName | Kind::BadInput | Kind::Store | Kind::Internal => Self::conversation(error),
+            Kind::BadInput => Self::bad_request(error.message),
+            Kind::UnknownName | Kind::Store | Kind::Internal => Self::conversation(error),
         }
     }
 }

@@ -1,19 +1,25 @@
-//! The listener: connections, limits, and an end that finishes what was begun.
+//! The listener: connections, limits, TLS, and an end that finishes what was begun.
 
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1::{self, UpgradeableConnection};
+use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// How long a client may take to send its headers.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client may take to agree on keys.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest head of a request.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long requests in hand may take after the end was asked for.
@@ -37,8 +43,24 @@ pub async fn bind(interface: &str, port: u16) -> io::Result<TcpListener> {
     })
 }
 
+/// A port that is open, and how connections to it are secured.
+pub struct Listener {
+    /// The port.
+    pub tcp: TcpListener,
+    /// TLS, unless connections are plain.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
+}
+
 /// Serves connections until `stop` resolves, then finishes the requests in hand.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: impl Into<Listener>, router: Router, stop: impl Future<Output = ()>) {
+    let Listener { tcp: listener, tls } = listener.into();
+    let acceptor = tls.map(TlsAcceptor::from);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
     builder.pipeline_flush(true);
@@ -59,9 +81,17 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         // Answers are small and waited for; a failure costs latency, nothing else.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        // An upgraded connection counts as ended; the channel that uses it ends it.
-        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        tokio::spawn(carry(connection, end.subscribe()));
+        let carrier = Carrier { builder: builder.clone(), service, end: end.subscribe() };
+        match acceptor.clone() {
+            None => drop(tokio::spawn(carrier.carry(stream))),
+            Some(acceptor) => drop(tokio::spawn(async move {
+                match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => carrier.carry(stream).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "no TLS with a client"),
+                    Err(_) => tracing::debug!("a client took too long to agree on keys"),
+                }
+            })),
+        }
     }
     drop(listener);
     end.send_replace(());
@@ -71,19 +101,28 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     }
 }
 
-type Connection = UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+/// What one connection needs to be served.
+struct Carrier {
+    builder: http1::Builder,
+    service: TowerToHyperService<Router>,
+    end: watch::Receiver<()>,
+}
 
-/// Serves a connection until it ends, or the request in hand when the end is asked for is finished.
-async fn carry(connection: Connection, mut end: watch::Receiver<()>) {
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        _ = end.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Carrier {
+    /// Serves a connection until it ends, or the request in hand when the end is asked for is
+    /// finished. An upgraded connection counts as ended; the channel that uses it ends it.
+    async fn carry(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let connection = self.builder.serve_connection(TokioIo::new(stream), self.service).with_upgrades();
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            _ = self.end.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended early");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended early");
     }
 }

@@ -18,7 +18,7 @@ use crate::router::Api;
 
 type Answer = Result<Response<Body>, ApiError>;
 
-pub fn parse(api: &Api, request: &Request) -> Answer {
+pub async fn parse(api: &Api, request: &Request) -> Answer {
     if request.body.is_empty() {
         let message = "No text message defined in request_body. Add text message to request body in order to \
                        obtain the intent and extracted entities.";
@@ -35,7 +35,7 @@ pub fn parse(api: &Api, request: &Request) -> Answer {
             .ok_or_else(|| parsing_error("the key `text` must hold a text"))?,
         _ => return Err(parsing_error("the key `text` must hold a text")),
     };
-    let parse = api.server.parse(text)?;
+    let parse = api.server.parse(text).await?;
     Ok(json_response(StatusCode::OK, &emulation.write(&parse)))
 }
 

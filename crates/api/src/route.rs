@@ -23,6 +23,15 @@ pub enum Operation {
     LoadModel,
     UnloadModel,
     Domain,
+    Metrics,
+    /// `GET /healthz`: the process lives.
+    Alive,
+    /// `GET /readyz`: messages can be answered.
+    Ready,
+    /// `GET /openapi.json`.
+    OpenApi,
+    /// `GET /docs`: the same for people.
+    Docs,
     /// `POST /auth`: tokens are not issued here.
     Login,
     /// `GET /auth/me`.
@@ -35,11 +44,20 @@ pub enum Operation {
     ChannelMessage,
 }
 
+impl Operation {
+    /// Called again and again by machines that watch; nobody wants to see it in a trace.
+    pub(crate) fn is_for_operators(self) -> bool {
+        matches!(self, Self::Metrics | Self::Alive | Self::Ready)
+    }
+}
+
 /// Who may call an operation, and what must be there for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// Anybody, always, also without `--enable-api`.
     Open,
+    /// Who is authenticated, always, also without `--enable-api`.
+    Guarded,
     /// Anybody, when the API is enabled.
     Public,
     /// Anybody, when the API is enabled and tokens are checked.
@@ -50,11 +68,12 @@ pub enum Gate {
     WithModel,
 }
 
-struct Row {
-    path: &'static str,
-    method: &'static str,
-    operation: Operation,
-    gate: Gate,
+/// One operation with its path and method.
+pub(crate) struct Row {
+    pub path: &'static str,
+    pub method: &'static str,
+    pub operation: Operation,
+    pub gate: Gate,
 }
 
 const fn row(path: &'static str, method: &'static str, operation: Operation, gate: Gate) -> Row {
@@ -62,7 +81,7 @@ const fn row(path: &'static str, method: &'static str, operation: Operation, gat
 }
 
 /// `{id}` stands for one or more segments, `{channel}` for one.
-const ROUTES: &[Row] = &[
+pub(crate) const ROUTES: &[Row] = &[
     row("/", "GET", Operation::Hello, Gate::Open),
     row("/version", "GET", Operation::Version, Gate::Public),
     row("/status", "GET", Operation::Status, Gate::WithModel),
@@ -82,6 +101,11 @@ const ROUTES: &[Row] = &[
     row("/model", "PUT", Operation::LoadModel, Gate::Authenticated),
     row("/model", "DELETE", Operation::UnloadModel, Gate::Authenticated),
     row("/domain", "GET", Operation::Domain, Gate::WithModel),
+    row("/metrics", "GET", Operation::Metrics, Gate::Guarded),
+    row("/healthz", "GET", Operation::Alive, Gate::Open),
+    row("/readyz", "GET", Operation::Ready, Gate::Open),
+    row("/openapi.json", "GET", Operation::OpenApi, Gate::Public),
+    row("/docs", "GET", Operation::Docs, Gate::Public),
     row("/auth", "POST", Operation::Login, Gate::Tokens),
     row("/auth/me", "GET", Operation::Me, Gate::Tokens),
     row("/auth/verify", "GET", Operation::VerifyToken, Gate::Tokens),
@@ -100,6 +124,8 @@ pub enum Matched<'a> {
         gate: Gate,
         /// Conversation id or channel name.
         parameter: Option<&'a str>,
+        /// The path's pattern in the table.
+        path: &'static str,
     },
     /// The path is known, the method is not.
     WrongMethod {
@@ -119,7 +145,7 @@ pub fn find<'a>(method: &str, path: &'a str) -> Matched<'a> {
             continue;
         };
         if row.method == method {
-            return Matched::Route { operation: row.operation, gate: row.gate, parameter };
+            return Matched::Route { operation: row.operation, gate: row.gate, parameter, path: row.path };
         }
         allowed = Some(row.path);
     }

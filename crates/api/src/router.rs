@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +11,9 @@ use axum::extract::State;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use intendant_port::deliver::Courier;
+use intendant_port::trace::{SpanContext, SpanKind};
 use intendant_serve::server::Server;
+use intendant_serve::trace::{self, Begun};
 use intendant_serve::workshop::Workshop;
 
 use crate::auth::Auth;
@@ -20,7 +23,7 @@ use crate::request::{Request, parse_query};
 use crate::route::{Gate, Matched, Operation, find};
 use crate::sockets::Desk;
 use crate::webhooks::Channels;
-use crate::{conversations, model, system, webhooks};
+use crate::{conversations, metrics, model, openapi, system, webhooks};
 
 /// The largest body taken when nothing else is said: training data of large projects fit.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -38,6 +41,8 @@ pub struct ApiSettings {
     pub cors: Cors,
     /// The largest body taken.
     pub body_bytes_max: usize,
+    /// How long a response may take to begin; what it waits for goes on without it.
+    pub response_timeout: Duration,
 }
 
 /// What the handlers work with.
@@ -86,18 +91,54 @@ async fn answer(
     let mut response = if request.method == Method::OPTIONS {
         Response::new(Body::empty())
     } else {
-        respond(&api, request, body).await
+        observed(&api, request, body).await
     };
     api.settings.cors.decorate(&origin_headers, response.headers_mut());
     Ok(response)
 }
 
+/// Answers a request, counts it and tells who traces.
+async fn observed(api: &Arc<Api>, request: Request, body: Body) -> Response<Body> {
+    let start = Instant::now();
+    let method = request.method.clone();
+    let matched = find(method.as_str(), &request.path);
+    let (route, is_of_interest) = match &matched {
+        Matched::Route { path, operation, .. } => (*path, !operation.is_for_operators()),
+        Matched::WrongMethod { .. } | Matched::Unknown => ("none", false),
+    };
+    let mut span = match is_of_interest {
+        true => {
+            let parent = request.header("traceparent").and_then(SpanContext::parse);
+            api.server.begin_span(format!("{method} {route}"), SpanKind::Server, parent)
+        }
+        false => None,
+    };
+    let context = span.as_ref().map(Begun::context);
+    let response = trace::within(context, respond(api, request, body)).await;
+    let status = response.status();
+    if let Some(span) = &mut span {
+        span.set("http.request.method", method.as_str());
+        span.set("http.route", route);
+        span.set("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            span.fail(status.to_string());
+        }
+    }
+    let method = if route == "none" { "any" } else { method.as_str() };
+    api.server.metrics().requests.add(&[method, route, status.as_str()], start.elapsed());
+    response
+}
+
 async fn respond(api: &Arc<Api>, mut request: Request, body: Body) -> Response<Body> {
     match admit(api, &mut request, body).await {
-        Ok((operation, parameter)) => match perform(api, operation, &request, &parameter).await {
-            Ok(response) => response,
-            Err(error) => error.into_response(&request),
-        },
+        Ok((operation, parameter)) => {
+            let performed = perform(api, operation, &request, &parameter);
+            match tokio::time::timeout(api.settings.response_timeout, performed).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) => error.into_response(&request),
+                Err(_) => ApiError::too_slow().into_response(&request),
+            }
+        }
         Err(error) => {
             let mut response = error.into_response(&request);
             if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -112,17 +153,17 @@ async fn respond(api: &Arc<Api>, mut request: Request, body: Body) -> Response<B
 /// Finds the operation, checks who calls, reads the body.
 async fn admit(api: &Api, request: &mut Request, body: Body) -> Result<(Operation, String), ApiError> {
     let (operation, gate, parameter) = match find(request.method.as_str(), &request.path) {
-        Matched::Route { operation, gate, parameter } => (operation, gate, parameter.map(str::to_owned)),
+        Matched::Route { operation, gate, parameter, .. } => (operation, gate, parameter.map(str::to_owned)),
         Matched::WrongMethod { allow } => return Err(wrong_method(request, allow)),
         Matched::Unknown => return Err(ApiError::unknown_path(request)),
     };
-    if gate != Gate::Open && !api.settings.enable_api {
+    if !matches!(gate, Gate::Open | Gate::Guarded) && !api.settings.enable_api {
         return Err(ApiError::unknown_path(request));
     }
     if gate == Gate::Tokens && !api.settings.auth.checks_tokens() {
         return Err(ApiError::unknown_path(request));
     }
-    if matches!(gate, Gate::Authenticated | Gate::WithModel) {
+    if matches!(gate, Gate::Guarded | Gate::Authenticated | Gate::WithModel) {
         api.settings.auth.check(request, parameter.as_deref())?;
     }
     if gate == Gate::WithModel && api.server.assistant().is_none() {
@@ -183,12 +224,17 @@ async fn perform(
         Operation::PredictConversation => conversations::predict(api, parameter).await,
         Operation::AddMessage => conversations::add_message(api, request, parameter).await,
         Operation::PredictEvents => conversations::predict_events(api, request),
-        Operation::Parse => model::parse(api, request),
+        Operation::Parse => model::parse(api, request).await,
         Operation::Train => model::now_or_later(api, request, model::train).await,
         Operation::TestStories => model::test_stories(Arc::clone(api), request.clone()).await,
         Operation::TestIntents => model::now_or_later(api, request, model::test_intents).await,
         Operation::LoadModel => model::load(api, request).await,
         Operation::UnloadModel => model::unload(api),
+        Operation::Metrics => Ok(metrics::metrics(api)),
+        Operation::Alive => Ok(metrics::alive()),
+        Operation::Ready => Ok(metrics::ready(api)),
+        Operation::OpenApi => Ok(openapi::document(api)),
+        Operation::Docs => Ok(openapi::page()),
         Operation::Login => Err(ApiError::tokens_not_issued()),
         Operation::Me => Err(ApiError::no_user_lookup()),
         Operation::VerifyToken => {

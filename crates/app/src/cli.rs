@@ -300,7 +300,7 @@ pub struct ServerArgs {
     /// Serve the HTTP API beside the channels.
     #[arg(long)]
     pub enable_api: bool,
-    /// Accepted for compatibility; requests are not cut off.
+    /// Seconds a response may take to begin.
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
     pub response_timeout: u64,
     /// Seconds an action server may take to answer.
@@ -309,16 +309,16 @@ pub struct ServerArgs {
     /// Storage that models are fetched from (not in this version).
     #[arg(long, value_name = "NAME")]
     pub remote_storage: Option<String>,
-    /// Certificate chain for TLS (not in this version).
+    /// Certificate chain for TLS, PEM.
     #[arg(long, value_name = "FILE")]
     pub ssl_certificate: Option<PathBuf>,
-    /// Private key for TLS (not in this version).
+    /// Private key for TLS, PEM; looked for in the certificate's file unless given.
     #[arg(long, value_name = "FILE")]
     pub ssl_keyfile: Option<PathBuf>,
-    /// Certificates that clients are checked against (not in this version).
+    /// Authorities, PEM, that certificates shown by clients must come from.
     #[arg(long, value_name = "FILE")]
     pub ssl_ca_file: Option<PathBuf>,
-    /// Password of the private key (not in this version).
+    /// Password of an encrypted private key.
     #[arg(long, value_name = "PASSWORD")]
     pub ssl_password: Option<String>,
     /// The file that names the channels.

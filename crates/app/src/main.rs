@@ -15,6 +15,7 @@ mod report;
 mod stopping;
 mod story_report;
 mod terminal;
+mod tracing_endpoint;
 mod watching;
 mod wiring;
 mod workshop;

@@ -16,10 +16,12 @@ use intendant_client::courier::HttpCourier;
 use intendant_client::endpoint::Endpoint;
 use intendant_client::generate::WebhookGenerator;
 use intendant_client::http::{HttpClient, Outgoing};
+use intendant_client::interpret::WebhookInterpreter;
 use intendant_component::diagnostic::Diagnostic;
 use intendant_config::Environment;
 use intendant_port::action::ActionServer;
 use intendant_port::generate::Generator;
+use intendant_port::interpret::Interpreter;
 use intendant_port::store::TrackerStore;
 use intendant_rasa_format::credentials::{self, ChannelConfig};
 use intendant_rasa_format::endpoints::{self, EndpointConfig, Endpoints};
@@ -31,7 +33,7 @@ use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
 use crate::stopping::Stop;
-use crate::{project, report};
+use crate::{project, report, tracing_endpoint};
 
 /// The files looked for when none is named.
 const DEFAULT_ENDPOINTS: &str = "endpoints.yml";
@@ -124,13 +126,10 @@ async fn build(
     environment: &Environment,
 ) -> Result<Wiring, Failure> {
     let client = HttpClient::new().map_err(|error| outside(&error))?;
-    for (name, part) in [("models", &endpoints.models), ("nlu", &endpoints.nlu)] {
-        if part.is_some() {
-            let message = format!(
-                "endpoints.yml: `{name}` is not in this version; remove it and name a model with --model"
-            );
-            return Err(Failure::new("", message));
-        }
+    if endpoints.models.is_some() {
+        let message =
+            "endpoints.yml: `models` is not in this version; remove it and name a model with --model";
+        return Err(Failure::new("", message));
     }
     let outside = Outside {
         store: open::tracker_store(endpoints.tracker_store.as_ref())
@@ -142,6 +141,8 @@ async fn build(
             .map_err(|error| outside(&error))?,
         actions: actions(endpoints.action_endpoint.as_ref(), &client, request_timeout, environment)?,
         generator: generator(endpoints.nlg.as_ref(), &client)?,
+        interpreter: interpreter(endpoints.nlu.as_ref(), &client)?,
+        tracer: tracing_endpoint::tracer(endpoints.tracing.as_ref(), &client)?,
         clock: Arc::new(SystemClock),
     };
     let predictions_max =
@@ -164,12 +165,13 @@ fn actions(
         return Ok(None);
     };
     let endpoint = Endpoint::new(config).map_err(|error| outside(&error))?;
+    let client = client.for_endpoint(config).map_err(|error| outside(&error))?;
     let options = ActionOptions {
         selective_domain: config.extra.get("enable_selective_domain") == Some(&Value::Bool(true)),
         compress: environment.compress_action_requests(),
         timeout,
     };
-    Ok(Some(Arc::new(WebhookActions::new(client.clone(), endpoint, options))))
+    Ok(Some(Arc::new(WebhookActions::new(client, endpoint, options))))
 }
 
 fn generator(
@@ -183,7 +185,8 @@ fn generator(
         Some("response") => Ok(None),
         None | Some("callback") => {
             let endpoint = Endpoint::new(config).map_err(|error| outside(&error))?;
-            Ok(Some(Arc::new(WebhookGenerator::new(client.clone(), endpoint))))
+            let client = client.for_endpoint(config).map_err(|error| outside(&error))?;
+            Ok(Some(Arc::new(WebhookGenerator::new(client, endpoint))))
         }
         Some(kind) => {
             let message = format!(
@@ -192,6 +195,18 @@ fn generator(
             Err(Failure::new("", message))
         }
     }
+}
+
+fn interpreter(
+    config: Option<&EndpointConfig>,
+    client: &HttpClient,
+) -> Result<Option<Arc<dyn Interpreter>>, Failure> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let client = client.for_endpoint(config).map_err(|error| outside(&error))?;
+    let interpreter = WebhookInterpreter::new(client, config).map_err(|error| outside(&error))?;
+    Ok(Some(Arc::new(interpreter)))
 }
 
 /// Opens the channels of `credentials.yml`, or only the one named by `--connector`.
@@ -261,7 +276,8 @@ fn callback(channel: &ChannelConfig, client: &HttpClient) -> Result<Channel, Fai
     let config = EndpointConfig::from_options(&channel.options, channel.source.clone());
     let url = config.url.clone().unwrap_or_default();
     let endpoint = Endpoint::new(&config).map_err(|error| outside(&error))?;
-    let courier = Arc::new(HttpCourier::to(client.clone(), endpoint));
+    let client = client.for_endpoint(&config).map_err(|error| outside(&error))?;
+    let courier = Arc::new(HttpCourier::to(client, endpoint));
     Ok(Channel::Callback(Arc::new(Callback::new(courier, url))))
 }
 

@@ -56,7 +56,7 @@ impl WebhookActions {
         }
         body.insert("version".to_owned(), PROTOCOL_VERSION.into());
         let body = Value::Object(body).to_string().into_bytes();
-        let mut outgoing = Outgoing::json(body, self.options.timeout);
+        let mut outgoing = Outgoing::json(body, self.options.timeout).traced(call.traceparent);
         if self.options.compress {
             let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
             let written = encoder.write_all(&outgoing.body).and_then(|()| encoder.finish());

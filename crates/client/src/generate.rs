@@ -38,7 +38,8 @@ impl Generator for WebhookGenerator {
                 "tracker": wire::tracker_state(call.tracker, Verbosity::All),
                 "channel": {"name": call.channel},
             });
-            let outgoing = Outgoing::json(body.to_string().into_bytes(), GENERATE_TIMEOUT);
+            let outgoing =
+                Outgoing::json(body.to_string().into_bytes(), GENERATE_TIMEOUT).traced(call.traceparent);
             let failed = |error: Error| {
                 let message = format!("the response '{}' was not generated", call.response);
                 Error::new(error.kind, message).because(error)

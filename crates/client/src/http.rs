@@ -1,15 +1,22 @@
 //! The HTTP client that everything here shares.
 
+use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use bytes::Bytes;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use intendant_port::error::{Error, Kind, Result};
+use intendant_rasa_format::endpoints::EndpointConfig;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::endpoint::Endpoint;
 
@@ -17,7 +24,11 @@ use crate::endpoint::Endpoint;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest answer that is read.
+/// What we can decompress, as browsers and Rasa ask for it.
+const ACCEPTED_ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate");
+/// Larger compressed answers are decompressed where that delays nobody else.
+const INLINE_BYTES_MAX: usize = 16 * 1024;
+/// The largest answer that is read, compressed or not.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Sends requests; cheap to clone, all clones share their connections.
@@ -53,6 +64,16 @@ impl Outgoing {
     }
 }
 
+impl Outgoing {
+    /// The same request as part of a trace.
+    pub fn traced(mut self, traceparent: Option<&str>) -> Self {
+        if let Some(value) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
+            self.headers.insert("traceparent", value);
+        }
+        self
+    }
+}
+
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -74,13 +95,52 @@ impl Answer {
 }
 
 impl HttpClient {
-    /// A client that trusts the system's certificates.
+    /// A client that trusts the system's certificate authorities.
     pub fn new() -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        // A machine without certificates can still speak plain HTTP; HTTPS then fails by itself.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Self::with_roots(roots)
+    }
+
+    /// A client that trusts only the authorities of a PEM file, as `cafile` of an endpoint asks.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no certificate.
+    pub fn trusting(cafile: &Path) -> Result<Self> {
+        let shown = cafile.display();
+        let unusable = |why: String| Error::new(Kind::Unsupported, format!("cafile {shown}: {why}"));
+        let found = CertificateDer::pem_file_iter(cafile)
+            .map_err(|error| unusable("cannot be read".to_owned()).because(error))?;
+        let mut roots = RootCertStore::empty();
+        for certificate in found {
+            let certificate =
+                certificate.map_err(|error| unusable("is not PEM".to_owned()).because(error))?;
+            roots.add(certificate).map_err(|error| unusable("cannot be used".to_owned()).because(error))?;
+        }
+        if roots.is_empty() {
+            return Err(unusable("holds no certificate".to_owned()));
+        }
+        Self::with_roots(roots)
+    }
+
+    /// This client, or another one when the endpoint names a `cafile`.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn for_endpoint(&self, config: &EndpointConfig) -> Result<Self> {
+        match &config.cafile {
+            Some(cafile) => Self::trusting(Path::new(cafile)),
+            None => Ok(self.clone()),
+        }
+    }
+
+    fn with_roots(roots: RootCertStore) -> Result<Self> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls_config()?);
+        let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls_config(roots)?);
         let connector = tls.https_or_http().enable_http1().wrap_connector(http);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -98,6 +158,7 @@ impl HttpClient {
         for (name, value) in endpoint.headers() {
             request.headers_mut().insert(name, value.clone());
         }
+        request.headers_mut().entry(header::ACCEPT_ENCODING).or_insert(ACCEPTED_ENCODINGS);
         let url = endpoint.url();
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| {
@@ -108,7 +169,11 @@ impl HttpClient {
             let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
                 Error::new(Kind::Unavailable, format!("the answer of {url} broke off")).because(error)
             })?;
-            Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+            let body = decoded(&parts.headers, body.to_bytes()).await.map_err(|error| {
+                Error::new(Kind::Invalid, format!("the answer of {url} cannot be decompressed"))
+                    .because(error)
+            })?;
+            Ok(Answer { status: parts.status, headers: parts.headers, body })
         };
         let limit = outgoing.timeout;
         tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
@@ -117,13 +182,79 @@ impl HttpClient {
     }
 }
 
-fn tls_config() -> Result<rustls::ClientConfig> {
+/// The body without its `Content-Encoding`; one that we did not ask for stays as it is.
+async fn decoded(headers: &HeaderMap, body: Bytes) -> io::Result<Bytes> {
+    let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    let decode: fn(&[u8]) -> io::Result<Vec<u8>> = match encoding.map(str::trim) {
+        _ if body.is_empty() => return Ok(body),
+        Some(name) if name.eq_ignore_ascii_case("gzip") => |body| read_limited(MultiGzDecoder::new(body)),
+        // What is called deflate is meant to be zlib, but some send it bare.
+        Some(name) if name.eq_ignore_ascii_case("deflate") => |body| match body {
+            [first, ..] if first & 0x0f == 8 => read_limited(ZlibDecoder::new(body)),
+            _ => read_limited(DeflateDecoder::new(body)),
+        },
+        _ => return Ok(body),
+    };
+    if body.len() <= INLINE_BYTES_MAX {
+        return decode(&body).map(Bytes::from);
+    }
+    let decoding = tokio::task::spawn_blocking(move || decode(&body));
+    decoding.await.unwrap_or_else(|error| Err(io::Error::other(error))).map(Bytes::from)
+}
+
+fn read_limited(decoder: impl Read) -> io::Result<Vec<u8>> {
+    let mut decoded = Vec::new();
+    decoder.take(ANSWER_BYTES_MAX as u64 + 1).read_to_end(&mut decoded)?;
+    match decoded.len() > ANSWER_BYTES_MAX {
+        true => Err(io::Error::other(format!("it is larger than {ANSWER_BYTES_MAX} bytes"))),
+        false => Ok(decoded),
+    }
+}
+
+fn tls_config(roots: RootCertStore) -> Result<rustls::ClientConfig> {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(Kind::Unsupported, "cannot set up TLS").because(error))?;
-    let mut roots = rustls::RootCertStore::empty();
-    // A machine without certificates can still speak plain HTTP; HTTPS then fails by itself.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use std::io::Write;
+
+    #[tokio::test]
+    async fn compressed_answers_are_read() {
+        let text: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(&text).unwrap();
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(&text).unwrap();
+        let mut bare = DeflateEncoder::new(Vec::new(), Compression::fast());
+        bare.write_all(&text).unwrap();
+        let cases = [
+            ("gzip", gzip.finish().unwrap()),
+            ("deflate", zlib.finish().unwrap()),
+            ("deflate", bare.finish().unwrap()),
+            ("identity", text.clone()),
+        ];
+        for (name, body) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+            let found = decoded(&headers, body.into()).await.unwrap();
+            assert!(found == text, "{name}");
+            let broken = decoded(&headers, Bytes::from_static(b"\x78broken")).await;
+            assert_eq!(broken.is_err(), name != "identity", "{name}");
+            assert!(decoded(&headers, Bytes::new()).await.unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn an_authority_that_cannot_be_read_is_named() {
+        let error = HttpClient::trusting(Path::new("/nowhere/ca.pem")).err().unwrap();
+        assert!(error.chain().starts_with("cafile /nowhere/ca.pem: cannot be read: "), "{}", error.chain());
+    }
 }

@@ -1,4 +1,5 @@
-//! HTTP out: the action server, the response generator, deliveries. And the computer's clock.
+//! HTTP out: the action server, the response generator, understanding elsewhere, deliveries, spans.
+//! And the computer's clock.
 //!
 //! One client for all ([`http::HttpClient`]), with pooled connections and one time limit per
 //! request. TLS is rustls with ring and the system's certificates, which builds without a C
@@ -10,3 +11,5 @@ pub mod courier;
 pub mod endpoint;
 pub mod generate;
 pub mod http;
+pub mod interpret;
+pub mod otlp;

@@ -19,6 +19,8 @@ pub struct ActionCall<'a> {
     pub domain: &'a Domain,
     /// The action wants the domain even where domains are sent selectively.
     pub needs_domain: bool,
+    /// The header `traceparent` of the request, when somebody traces.
+    pub traceparent: Option<&'a str>,
 }
 
 /// What an action server answered.

@@ -19,6 +19,8 @@ pub struct GenerateCall<'a> {
     pub tracker: &'a Tracker,
     /// The channel the answer goes to.
     pub channel: &'a str,
+    /// The header `traceparent` of the request, when somebody traces.
+    pub traceparent: Option<&'a str>,
 }
 
 /// Writes responses, elsewhere.

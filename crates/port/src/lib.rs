@@ -1,5 +1,6 @@
 //! What is outside, as traits: where conversations are stored, who has the floor in one, who
-//! listens to events, what time it is, who runs custom actions, who writes responses.
+//! listens to events, what time it is, who runs custom actions, who writes responses, who
+//! understands texts, who wants to know what happened.
 //!
 //! Implementations live in `store`, `broker` and `client`; `serve` drives them. Futures are boxed
 //! so that no runtime shows through; every trait is object safe and shared between threads.
@@ -10,9 +11,11 @@ pub mod clock;
 pub mod deliver;
 pub mod error;
 pub mod generate;
+pub mod interpret;
 pub mod lock;
 pub mod outlet;
 pub mod store;
+pub mod trace;
 
 use std::future::Future;
 use std::pin::Pin;

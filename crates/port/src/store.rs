@@ -35,6 +35,12 @@ pub trait TrackerStore: Send + Sync {
     /// What [`Scope::LastSession`] would give of these events, by the store's own rule.
     fn last_session(&self, events: Vec<Arc<Event>>) -> Vec<Arc<Event>>;
 
+    /// Whether a whole conversation is shown in the state that its applied events make, as Rasa's
+    /// store of this name does.
+    fn shows_applied(&self) -> bool {
+        false
+    }
+
     /// Ids of all stored conversations.
     fn conversation_ids(&self) -> BoxFuture<'_, Result<Vec<String>>>;
 

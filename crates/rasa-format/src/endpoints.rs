@@ -9,8 +9,8 @@ use crate::reader::Reader;
 use crate::suggest::did_you_mean;
 use crate::yaml::{self, Environment, Kind, Node, SourceFile};
 
-const KEYS: [&str; 7] =
-    ["action_endpoint", "models", "nlg", "nlu", "tracker_store", "lock_store", "event_broker"];
+const KEYS: [&str; 8] =
+    ["action_endpoint", "models", "nlg", "nlu", "tracker_store", "lock_store", "event_broker", "tracing"];
 
 /// What `endpoints.yml` says; `None` for what is not there.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,7 @@ pub struct Endpoints {
     pub tracker_store: Option<EndpointConfig>,
     pub lock_store: Option<EndpointConfig>,
     pub event_broker: Option<EndpointConfig>,
+    pub tracing: Option<EndpointConfig>,
 }
 
 /// One thing outside: a server, a store, a broker.
@@ -80,6 +81,7 @@ pub fn read(file: &SourceFile, env: Environment<'_>, findings: &mut Vec<Diagnost
             "tracker_store" => endpoints.tracker_store = endpoint,
             "lock_store" => endpoints.lock_store = endpoint,
             "event_broker" => endpoints.event_broker = endpoint,
+            "tracing" => endpoints.tracing = endpoint,
             unknown => {
                 let message = format!("the endpoint `{unknown}` is not known and is ignored");
                 match did_you_mean(unknown, KEYS) {

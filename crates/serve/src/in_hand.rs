@@ -39,6 +39,16 @@ impl InHand {
         is_open.then(|| Ticket { state: Arc::clone(&self.state) })
     }
 
+    /// How many pieces of work are in hand.
+    pub(crate) fn count(&self) -> usize {
+        self.state.borrow().working
+    }
+
+    /// Whether no more work is taken.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.borrow().is_closed
+    }
+
     /// Takes no more work.
     pub(crate) fn close(&self) {
         self.state.send_modify(|state| state.is_closed = true);

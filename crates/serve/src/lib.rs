@@ -1,5 +1,5 @@
 //! The server as a value: the model in use, conversations one message at a time, effects in
-//! order, one transaction per message, reminders, and a graceful stop.
+//! order, one transaction per message, reminders, and a graceful stop; what it counts and traces.
 //!
 //! Below it: `dialogue` decides, `store`, `broker` and `client` do. Above it: `api` speaks HTTP.
 //! There is no global state; two servers can live in one test.
@@ -9,7 +9,9 @@ mod cache;
 mod clock;
 pub mod error;
 mod in_hand;
+pub mod metrics;
 mod reminders;
 pub mod server;
+pub mod trace;
 pub mod turn;
 pub mod workshop;

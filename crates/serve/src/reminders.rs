@@ -103,6 +103,11 @@ impl Reminders {
         });
     }
 
+    /// How many wait.
+    pub(crate) fn count(&self) -> usize {
+        self.waiting().len()
+    }
+
     /// Cancels all.
     pub(crate) fn clear(&self) {
         self.waiting().clear();

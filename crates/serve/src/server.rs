@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use intendant_dialogue::{Input, Message};
 use intendant_policy::Prediction;
@@ -9,11 +10,13 @@ use intendant_port::action::ActionServer;
 use intendant_port::broker::EventBroker;
 use intendant_port::clock::Clock;
 use intendant_port::generate::Generator;
+use intendant_port::interpret::Interpreter;
 use intendant_port::lock::LockStore;
 use intendant_port::outlet::Outlet;
 use intendant_port::store::{Scope, TrackerStore};
+use intendant_port::trace::{SpanKind, Tracer};
 use intendant_talk::event::{Event, Reminder};
-use intendant_talk::message::{Object, Parse};
+use intendant_talk::message::{Intent, Object, Parse};
 use intendant_talk::tracker::Tracker;
 use serde_json::Value;
 
@@ -21,7 +24,9 @@ use crate::assistant::Assistant;
 use crate::cache::Cache;
 use crate::error::{Error, Kind};
 use crate::in_hand::InHand;
+use crate::metrics::Metrics;
 use crate::reminders::Reminders;
+use crate::trace;
 use crate::turn::{Keep, PickOutlet, Work, replayed};
 
 /// Everything outside that a server works with.
@@ -37,6 +42,10 @@ pub struct Outside {
     pub actions: Option<Arc<dyn ActionServer>>,
     /// Who writes responses instead of the domain.
     pub generator: Option<Arc<dyn Generator>>,
+    /// Who understands texts instead of the model.
+    pub interpreter: Option<Arc<dyn Interpreter>>,
+    /// Who wants to know what happened when.
+    pub tracer: Option<Arc<dyn Tracer>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
@@ -78,8 +87,12 @@ struct Inner {
     cache: Cache,
     in_hand: InHand,
     reminders: Reminders,
+    metrics: Metrics,
     seed: AtomicU64,
 }
+
+/// Whose message a text without a conversation is.
+const DEFAULT_SENDER_ID: &str = "default";
 
 /// The odd number whose multiples are spread most evenly (2^64 divided by the golden ratio).
 const SEED_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -96,6 +109,7 @@ impl Server {
             cache: Cache::default(),
             in_hand: InHand::new(),
             reminders: Reminders::default(),
+            metrics: Metrics::default(),
             seed: AtomicU64::new(seed),
         };
         Self { inner: Arc::new(inner) }
@@ -104,6 +118,7 @@ impl Server {
     /// Puts a model into use; messages in hand finish with the one they started with.
     pub fn put_model(&self, assistant: Arc<Assistant>) {
         *self.inner.model.write().unwrap_or_else(PoisonError::into_inner) = Some(assistant);
+        self.inner.metrics.model_loads.add(&[]);
     }
 
     /// Takes the model out of use.
@@ -124,6 +139,26 @@ impl Server {
     /// What the server works with.
     pub fn outside(&self) -> &Outside {
         &self.inner.outside
+    }
+
+    /// What the server counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// Turns in hand.
+    pub fn turns_in_hand(&self) -> usize {
+        self.inner.in_hand.count()
+    }
+
+    /// Reminders that wait for their time.
+    pub fn reminders_waiting(&self) -> usize {
+        self.inner.reminders.count()
+    }
+
+    /// Whether the server takes no more work.
+    pub fn is_stopping(&self) -> bool {
+        self.inner.in_hand.is_closed()
     }
 
     pub(crate) fn cache(&self) -> &Cache {
@@ -160,23 +195,58 @@ impl Server {
         {
             tracing::error!(error = error.chain(), "cannot publish the last events");
         }
+        if let Some(tracer) = &outside.tracer {
+            tracer.flush().await;
+        }
     }
 }
 
 /// # Conversations
 impl Server {
     /// Understands a text without a conversation.
-    pub fn parse(&self, text: &str) -> Result<Parse, Error> {
-        Ok(self.model()?.understanding.parse(text.trim()))
+    pub async fn parse(&self, text: &str) -> Result<Parse, Error> {
+        let assistant = self.model()?;
+        Ok(self.understand(&assistant, text.trim(), DEFAULT_SENDER_ID).await)
+    }
+
+    /// Whatever goes wrong, the message is kept and answered as one that says nothing.
+    async fn understand(&self, assistant: &Assistant, text: &str, sender_id: &str) -> Parse {
+        let mut span = self.begin_span("understand", SpanKind::Internal, trace::current());
+        let start = Instant::now();
+        let parse = match &self.outside().interpreter {
+            None => assistant.understanding.parse(text),
+            Some(interpreter) => {
+                let context = span.as_ref().map(trace::Begun::context);
+                match trace::within(context, interpreter.parse(text, sender_id)).await {
+                    Ok(parse) => parse,
+                    Err(error) => {
+                        tracing::error!(sender_id, error = error.chain(), "a message was not understood");
+                        if let Some(span) = &mut span {
+                            span.fail(error.chain());
+                        }
+                        Parse { text: Some(String::new()), intent: Intent::new("", 0.0), ..Parse::default() }
+                    }
+                }
+            }
+        };
+        self.metrics().parses.add(&[], start.elapsed());
+        if let (Some(span), Some(intent)) = (&mut span, &parse.intent.name) {
+            span.set("intent", intent.as_str());
+        }
+        parse
     }
 
     /// Handles one message to its end: the answers have been sent to `outlet` and everything is
     /// stored when this returns, even if the caller has gone away meanwhile.
     pub async fn handle(&self, incoming: Incoming, outlet: Arc<dyn Outlet>) -> Result<(), Error> {
         let assistant = self.model()?;
-        let (sender_id, message) = understood(&assistant, incoming);
+        let start = Instant::now();
+        let channel = incoming.input_channel.clone();
+        let (sender_id, message) = self.understood(&assistant, incoming).await;
         let work = Work { assistant, sender_id, input: Input::Message(message), keep: Keep::Store };
-        self.work(work, Box::new(move |_| outlet), |_| ()).await
+        let done = self.work(work, Box::new(move |_| outlet), |_| ()).await;
+        self.metrics().messages.add(&[channel.as_deref().unwrap_or("none")], start.elapsed());
+        done
     }
 
     /// Records one message and fills slots from it, without answering.
@@ -187,7 +257,7 @@ impl Server {
         look: impl FnOnce(&Tracker) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let assistant = self.model()?;
-        let (sender_id, message) = understood(&assistant, incoming);
+        let (sender_id, message) = self.understood(&assistant, incoming).await;
         let work = Work { assistant, sender_id, input: Input::Log(message), keep: Keep::Store };
         self.work(work, Box::new(move |_| outlet), look).await
     }
@@ -284,7 +354,7 @@ impl Server {
         if let Some(tracker) = self.stored(sender_id, Scope::AllSessions).await?
             && !tracker.events().is_empty()
         {
-            return Ok(tracker);
+            return Ok(if self.outside().store.shows_applied() { tracker.as_applied() } else { tracker });
         }
         {
             let _floor = self.outside().locks.acquire(sender_id).await?;
@@ -361,24 +431,29 @@ impl Outlet for Nowhere {
     }
 }
 
-fn understood(assistant: &Assistant, incoming: Incoming) -> (String, Message) {
-    let text = incoming.text.trim();
-    let parse = incoming.parse.unwrap_or_else(|| assistant.understanding.parse(text));
-    let message = Message {
-        text: Some(text.to_owned()),
-        parse,
-        input_channel: incoming.input_channel,
-        message_id: Some(uuid::Uuid::new_v4().simple().to_string()),
-        metadata: incoming.metadata,
-    };
-    (incoming.sender_id, message)
+impl Server {
+    async fn understood(&self, assistant: &Assistant, incoming: Incoming) -> (String, Message) {
+        let text = incoming.text.trim();
+        let parse = match incoming.parse {
+            Some(parse) => parse,
+            None => self.understand(assistant, text, &incoming.sender_id).await,
+        };
+        let message = Message {
+            text: Some(text.to_owned()),
+            parse,
+            input_channel: incoming.input_channel,
+            message_id: Some(uuid::Uuid::new_v4().simple().to_string()),
+            metadata: incoming.metadata,
+        };
+        (incoming.sender_id, message)
+    }
 }
 
 fn unknown_action(assistant: &Assistant, name: &str) -> Error {
-    let known = assistant.mind.actions().join("\n- ");
+    let known = assistant.mind.actions().join("\n\t - ");
     let message = format!(
         "Cannot access action '{name}', as that name is not a registered action for this domain. \
-         Available actions are: \n- {known}"
+         Available actions are: \n\t - {known}"
     );
     Error::new(Kind::UnknownName, message)
 }

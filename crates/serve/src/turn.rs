@@ -1,6 +1,7 @@
 //! One turn with its effects: what `dialogue` decides is done here, in order, and stored once.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use intendant_dialogue::{
     ActionFailure, ActionReply, Answer, Effect, GenerateCall, Generator, Input, Level, Question, Step, Turn,
@@ -8,6 +9,7 @@ use intendant_dialogue::{
 use intendant_port::action::ActionCall;
 use intendant_port::outlet::Outlet;
 use intendant_port::store::Scope;
+use intendant_port::trace::SpanKind;
 use intendant_talk::event::{Event, EventKind};
 use intendant_talk::tracker::Tracker;
 
@@ -15,6 +17,7 @@ use crate::assistant::Assistant;
 use crate::clock::TurnClock;
 use crate::error::{Error, Kind};
 use crate::server::Server;
+use crate::trace::{self, Begun};
 
 /// The longest conversation id; the column of SQL stores holds no more.
 pub const SENDER_ID_CHARS_MAX: usize = 255;
@@ -53,10 +56,19 @@ impl Server {
         let Some(ticket) = self.in_hand().begin() else {
             return Err(Error::new(Kind::Stopping, "the server is stopping"));
         };
+        let mut span = self.begin_span(name_of(&work.input), SpanKind::Internal, trace::current());
+        if let Some(span) = &mut span {
+            span.set("conversation.id", work.sender_id.as_str());
+        }
         let server = self.clone();
         let task = tokio::spawn(async move {
             let _ticket = ticket;
-            server.turn(work, pick, look).await
+            let context = span.as_ref().map(Begun::context);
+            let done = trace::within(context, server.turn(work, pick, look)).await;
+            if let (Some(span), Err(error)) = (&mut span, &done) {
+                span.fail(error.message.as_str());
+            }
+            done
         });
         task.await
             .unwrap_or_else(|error| Err(Error::new(Kind::Internal, format!("a turn ended early: {error}"))))
@@ -113,6 +125,14 @@ impl Server {
     /// Stores and publishes new events; both are done when this returns.
     async fn save(&self, sender_id: &str, events: Vec<Arc<Event>>) -> Result<(), Error> {
         let outside = self.outside();
+        let mut span = self.begin_span("save", SpanKind::Internal, trace::current());
+        if let Some(span) = &mut span {
+            span.set("events", events.len());
+        }
+        let failed = |error: intendant_port::error::Error| {
+            self.metrics().failed_writes.add(&["store"]);
+            Error::from(error)
+        };
         match &outside.broker {
             Some(broker) if !events.is_empty() => {
                 let published = events.clone();
@@ -121,12 +141,26 @@ impl Server {
                     broker.publish(sender_id, &published)
                 );
                 if let Err(error) = published {
+                    self.metrics().failed_writes.add(&["broker"]);
                     tracing::error!(sender_id, error = error.chain(), "cannot publish events");
                 }
-                Ok(stored?)
+                stored.map_err(failed)
             }
-            _ => Ok(outside.store.append(sender_id, events).await?),
+            _ => outside.store.append(sender_id, events).await.map_err(failed),
         }
+    }
+}
+
+/// What a turn is called in a trace.
+fn name_of(input: &Input) -> &'static str {
+    match input {
+        Input::Message(_) => "message",
+        Input::Log(_) => "log message",
+        Input::External { .. } => "external intent",
+        Input::Reminder(_) => "reminder",
+        Input::Execute { .. } => "execute action",
+        Input::SessionIfDue { .. } | Input::SessionIfEmpty => "session",
+        Input::Events { .. } => "events",
     }
 }
 
@@ -160,7 +194,10 @@ impl Drive<'_> {
         let mut answer = None;
         loop {
             match turn.step(answer.take(), clock.now()) {
-                Step::Effect(Effect::Append(event)) => appended.push(event),
+                Step::Effect(Effect::Append(event)) => {
+                    self.server.metrics().saw(&event);
+                    appended.push(event);
+                }
                 Step::Effect(effect) => self.perform(effect).await,
                 Step::Ask(question) => answer = Some(self.answer(*question).await),
                 Step::Done(tracker) => return (*tracker, appended),
@@ -175,6 +212,7 @@ impl Drive<'_> {
             Effect::Send(message) => {
                 if let Err(error) = self.outlet.send(sender_id, &message.content()).await {
                     let channel = self.outlet.name();
+                    self.server.metrics().unsent.add(&[channel]);
                     tracing::error!(sender_id, channel, error = error.chain(), "cannot send a message");
                 }
             }
@@ -212,35 +250,59 @@ impl Drive<'_> {
             );
             return Err(ActionFailure::Failed(message));
         };
+        let name = format!("action {}", call.name);
+        let mut span = self.server.begin_span(name, SpanKind::Client, trace::current());
+        let traceparent = span.as_ref().map(|span| span.context().traceparent());
         let outgoing = ActionCall {
             name: &call.name,
             tracker: &call.tracker,
             domain: self.assistant.domain(),
             needs_domain: call.needs_domain,
+            traceparent: traceparent.as_deref(),
         };
-        match actions.run(outgoing).await {
+        let start = Instant::now();
+        let (outcome, answer) = match actions.run(outgoing).await {
             Ok(intendant_port::action::ActionReply::Done { events, responses }) => {
-                Ok(ActionReply { events, responses })
+                ("done", Ok(ActionReply { events, responses }))
             }
             Ok(intendant_port::action::ActionReply::Rejected { reason, .. }) => {
-                Err(ActionFailure::Rejected(reason))
+                ("rejected", Err(ActionFailure::Rejected(reason)))
             }
-            Err(error) => Err(ActionFailure::Failed(error.chain())),
+            Err(error) => ("failed", Err(ActionFailure::Failed(error.chain()))),
+        };
+        self.server.metrics().actions.add(&[outcome], start.elapsed());
+        if let Some(span) = &mut span {
+            span.set("outcome", outcome);
+            if let Err(ActionFailure::Failed(error)) = &answer {
+                span.fail(error.as_str());
+            }
         }
+        answer
     }
 
     async fn generate(&self, call: &GenerateCall) -> Result<intendant_talk::message::Object, String> {
         let Some(generator) = &self.server.outside().generator else {
             return Err("no response generator is configured".to_owned());
         };
+        let name = format!("response {}", call.response);
+        let mut span = self.server.begin_span(name, SpanKind::Client, trace::current());
+        let traceparent = span.as_ref().map(|span| span.context().traceparent());
         let outgoing = intendant_port::generate::GenerateCall {
             response: &call.response,
             response_id: call.id.as_deref(),
             arguments: &call.arguments,
             tracker: &call.tracker,
             channel: &call.channel,
+            traceparent: traceparent.as_deref(),
         };
-        generator.generate(outgoing).await.map_err(|error| error.chain())
+        let start = Instant::now();
+        let generated = generator.generate(outgoing).await.map_err(|error| error.chain());
+        let outcome = if generated.is_ok() { "done" } else { "failed" };
+        self.server.metrics().generations.add(&[outcome], start.elapsed());
+        if let (Some(span), Err(error)) = (&mut span, &generated) {
+            span.fail(error.as_str());
+        }
+        generated
     }
 }
 

@@ -178,6 +178,10 @@ impl TrackerStore for FailSafe {
         self.shared.store.last_session(events)
     }
 
+    fn shows_applied(&self) -> bool {
+        self.shared.store.shows_applied()
+    }
+
     fn conversation_ids(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         Box::pin(async move {
             let mut ids = self.shared.store.conversation_ids().await?;

@@ -4,5 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conversations;
+mod observed;
 mod protocol;
 mod rig;
+mod tls;

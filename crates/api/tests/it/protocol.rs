@@ -70,7 +70,7 @@ async fn what_is_too_large_is_refused_and_the_server_lives() {
     assert_eq!(rig.json("POST", "/webhooks/rest/webhook", huge).await.0, 413);
     assert_eq!(rig.say(&"x".repeat(256), "/greet").await, Vec::<String>::new());
     let path = format!("/conversations/{}/trigger_intent", "x".repeat(300));
-    assert_eq!(rig.json("POST", &path, json!({"name": "greet"})).await.0, 500);
+    assert_eq!(rig.json("POST", &path, json!({"name": "greet"})).await.0, 400);
     assert_eq!(rig.say("a", "/greet").await, ["hello", "there"]);
 }
 

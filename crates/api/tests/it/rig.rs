@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use intendant_api::auth::Auth;
 use intendant_api::cors::Cors;
-use intendant_api::listen;
+use intendant_api::listen::{self, Listener};
 use intendant_api::router::{Api, ApiSettings, router};
+use intendant_api::tls::TlsSettings;
 use intendant_api::webhooks::{Channel, Channels};
 use intendant_client::clock::SystemClock;
 use intendant_client::endpoint::Endpoint;
@@ -21,7 +22,9 @@ use intendant_port::BoxFuture;
 use intendant_port::action::{ActionCall, ActionReply, ActionServer};
 use intendant_port::deliver::{Courier, Parcel};
 use intendant_port::error::Result;
+use intendant_port::interpret::Interpreter;
 use intendant_port::store::TrackerStore;
+use intendant_port::trace::Tracer;
 use intendant_rasa_format::project::Project;
 use intendant_rasa_format::yaml::SourceFile;
 use intendant_serve::assistant::Assistant;
@@ -84,17 +87,20 @@ pub struct Gate {
     pub permits: Semaphore,
     /// Told when an action begins.
     pub began: Notify,
+    /// What each call said of its trace.
+    pub traceparents: Mutex<Vec<Option<String>>>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { permits: Semaphore::new(0), began: Notify::new() }
+        Self { permits: Semaphore::new(0), began: Notify::new(), traceparents: Mutex::default() }
     }
 }
 
 impl ActionServer for Gate {
-    fn run<'a>(&'a self, _call: ActionCall<'a>) -> BoxFuture<'a, Result<ActionReply>> {
+    fn run<'a>(&'a self, call: ActionCall<'a>) -> BoxFuture<'a, Result<ActionReply>> {
         Box::pin(async move {
+            self.traceparents.lock().unwrap().push(call.traceparent.map(str::to_owned));
             self.began.notify_one();
             self.permits.acquire().await.unwrap().forget();
             let message = serde_json::json!({"text": "done"}).as_object().cloned().unwrap();
@@ -174,6 +180,10 @@ pub struct Setup {
     pub auth: Auth,
     pub origins: Vec<String>,
     pub body_bytes_max: usize,
+    pub response_timeout: Duration,
+    pub tls: Option<Arc<TlsSettings>>,
+    pub interpreter: Option<Arc<dyn Interpreter>>,
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Default for Setup {
@@ -184,6 +194,10 @@ impl Default for Setup {
             auth: Auth::default(),
             origins: Vec::new(),
             body_bytes_max: 100_000,
+            response_timeout: Duration::from_secs(3600),
+            tls: None,
+            interpreter: None,
+            tracer: None,
         }
     }
 }
@@ -199,6 +213,8 @@ impl Rig {
             broker: None,
             actions: Some(Arc::clone(&gate) as Arc<dyn ActionServer>),
             generator: None,
+            interpreter: setup.interpreter,
+            tracer: setup.tracer,
             clock: Arc::new(SystemClock),
         };
         let server = Server::new(outside, Settings { predictions_max: 10, seed: Some(1) });
@@ -220,11 +236,13 @@ impl Rig {
                 auth: setup.auth,
                 cors: Cors { origins: setup.origins },
                 body_bytes_max: setup.body_bytes_max,
+                response_timeout: setup.response_timeout,
             },
             trainings: AtomicUsize::new(0),
         };
-        let listener = listen::bind("127.0.0.1", 0).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let tcp = listen::bind("127.0.0.1", 0).await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let listener = Listener { tcp, tls: setup.tls };
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
         let listening =

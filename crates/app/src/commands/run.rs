@@ -9,8 +9,9 @@ use std::time::Duration;
 use axum::Router;
 use intendant_api::auth::Auth;
 use intendant_api::cors::Cors;
-use intendant_api::listen;
+use intendant_api::listen::{self, Listener};
 use intendant_api::router::{Api, ApiSettings, BODY_BYTES_MAX, router};
+use intendant_api::tls::{self, TlsFiles, TlsSettings};
 use intendant_api::webhooks::Channels;
 use intendant_client::courier::HttpCourier;
 use intendant_config::Environment;
@@ -54,14 +55,26 @@ fn refuse_unsupported(arguments: &ServerArgs) -> Result<(), Failure> {
             "--remote-storage is not in this version: put the model into a folder and name it with --model",
         ));
     }
-    let tls = [&arguments.ssl_certificate, &arguments.ssl_keyfile, &arguments.ssl_ca_file];
-    if tls.iter().any(|file| file.is_some()) || arguments.ssl_password.is_some() {
-        return Err(Failure::new(
-            "",
-            "serving TLS is not in this version: leave the --ssl flags out and put a proxy that speaks TLS in front",
-        ));
-    }
     Ok(())
+}
+
+/// TLS as the `--ssl-…` flags ask for it.
+fn tls(arguments: &ServerArgs) -> Result<Option<Arc<TlsSettings>>, Failure> {
+    let Some(certificate) = &arguments.ssl_certificate else {
+        let others = arguments.ssl_keyfile.is_some() || arguments.ssl_ca_file.is_some();
+        if others || arguments.ssl_password.is_some() {
+            let message = "the --ssl flags need --ssl-certificate: the file with the server's certificate";
+            return Err(Failure::new("", message));
+        }
+        return Ok(None);
+    };
+    let files = TlsFiles {
+        certificate: certificate.clone(),
+        keyfile: arguments.ssl_keyfile.clone(),
+        password: arguments.ssl_password.clone(),
+        ca_file: arguments.ssl_ca_file.clone(),
+    };
+    Ok(Some(tls::settings(&files).map_err(|error| Failure::of("", &error))?))
 }
 
 async fn serve(
@@ -77,7 +90,8 @@ async fn serve(
         wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     }
     let (router, channels) = api_router(&wiring, &arguments.server, environment).await?;
-    let house = House { server: wiring.server, router, channels, stop: wiring.stop };
+    let tls = tls(&arguments.server)?;
+    let house = House { server: wiring.server, router, channels, stop: wiring.stop, tls };
     listen_until_stopped(house, &arguments.server.interface, arguments.server.port).await
 }
 
@@ -91,6 +105,8 @@ pub struct House {
     pub channels: Channels,
     /// Says when to end.
     pub stop: Stop,
+    /// How connections are secured, unless they are plain.
+    pub tls: Option<Arc<TlsSettings>>,
 }
 
 /// Rasa's API over a server, and its channels.
@@ -114,6 +130,7 @@ pub async fn api_router(
         auth: auth.map_err(|error| Failure::of("", &error))?,
         cors: Cors { origins: arguments.cors.clone().unwrap_or_default() },
         body_bytes_max: BODY_BYTES_MAX,
+        response_timeout: Duration::from_secs(arguments.response_timeout),
     };
     let workshop = Arc::new(AppWorkshop { environment: environment.clone(), stop: stop.clone() });
     let router = router(Api {
@@ -133,13 +150,14 @@ pub async fn api_router(
 pub async fn listen_until_stopped(house: House, interface: &str, port: u16) -> Result<ExitCode, Failure> {
     let listener = listen::bind(interface, port).await.map_err(|error| Failure::of("", &error))?;
     let address = listener.local_addr().map_err(|error| Failure::of("", &error))?;
-    tracing::info!("listening on http://{address}");
-    let House { server, router, channels, stop } = house;
+    let House { server, router, channels, stop, tls } = house;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{address}");
     let stopped = async {
         stop.asked().await;
         channels.stop();
     };
-    listen::serve(listener, router, stopped).await;
+    listen::serve(Listener { tcp: listener, tls }, router, stopped).await;
     tracing::info!("stopping");
     server.stop().await;
     if tokio::time::timeout(GOODBYE_TIMEOUT, channels.done()).await.is_err() {

@@ -105,7 +105,7 @@ async fn open(
     let (api, channels) = api_router(&wiring, &default_server_arguments()?, environment).await?;
     let router = intendant_console::router(server.clone()).merge(api);
     say!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
-    let house = House { server: server.clone(), router, channels, stop: stop.clone() };
+    let house = House { server: server.clone(), router, channels, stop: stop.clone(), tls: None };
     Ok((server, house))
 }
 

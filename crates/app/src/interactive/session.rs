@@ -168,7 +168,7 @@ impl Session<'_> {
             say!("Without understanding a message is an intent, such as /greet.");
             return Ok(());
         }
-        let parse = self.server.parse(&text).map_err(|error| failed(&error))?;
+        let parse = self.server.parse(&text).await.map_err(|error| failed(&error))?;
         let parse = self.confirmed(&text, parse)?;
         self.put_aside().await?;
         let incoming = Incoming {
