@@ -82,6 +82,8 @@ pub enum Command {
     Export(tools::ExportArgs),
     /// Looks for points of interest in stored conversations.
     Evaluate(tools::EvaluateArgs),
+    /// Replays recorded messages on a Rasa server and on ours, and reports what differs.
+    Parity(tools::ParityArgs),
     /// Prints a script that lets a shell complete words and flags.
     Completions(tools::CompletionsArgs),
     /// Accepted for compatibility; this program reports to nobody.

@@ -9,6 +9,7 @@ mod interactive;
 mod logging;
 mod model;
 mod nlu_test;
+mod parity;
 mod progress;
 mod project;
 mod report;
@@ -70,6 +71,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Visualize(arguments) => commands::visualize::run(&arguments, &environment),
         Command::Export(arguments) => commands::export::run(&arguments, &environment),
         Command::Evaluate(arguments) => commands::markers::run(arguments, &environment),
+        Command::Parity(arguments) => commands::parity::run(&arguments, &environment),
         Command::Completions(arguments) => Ok(commands::completions::run(&arguments)),
         Command::Telemetry(arguments) => Ok(commands::compatible::telemetry(&arguments)),
         Command::X(arguments) => commands::compatible::x(&arguments),

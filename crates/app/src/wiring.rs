@@ -97,15 +97,15 @@ pub async fn tracker_store(
 ///
 /// # Errors
 /// When the file is not as it should be.
-pub async fn rehearsal_server(
+pub async fn rehearsal(
     path: Option<&Path>,
     request_timeout: Duration,
     environment: &Environment,
-) -> Result<Server, Failure> {
+) -> Result<Wiring, Failure> {
     let rehearsed = endpoints(path, environment)?;
     let endpoints =
         Endpoints { action_endpoint: rehearsed.action_endpoint, nlg: rehearsed.nlg, ..Endpoints::default() };
-    Ok(build(endpoints, request_timeout, environment).await?.server)
+    build(endpoints, request_timeout, environment).await
 }
 
 /// Builds a server from `endpoints.yml`.

@@ -7,6 +7,7 @@ pub mod entities;
 pub mod folds;
 pub mod intents;
 pub mod markers;
+pub mod parity;
 pub mod phrases;
 pub mod picture;
 pub mod responses;

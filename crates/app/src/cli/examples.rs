@@ -123,6 +123,19 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
     ),
     ("data migrate", &[("intendant data migrate -d domain.yml", "a domain of Rasa 2 to one of Rasa 3")]),
     ("data suggest", &[("intendant data suggest --out suggested.yml", "synonyms and lookup tables")]),
+    (
+        "parity",
+        &[
+            (
+                "intendant parity --against http://localhost:5005 --conversations rasa.db",
+                "replay what users said to a running Rasa and to the newest model",
+            ),
+            (
+                "intendant parity --against http://rasa:5005 --conversations tests --json",
+                "replay test stories, for a script",
+            ),
+        ],
+    ),
     ("entities", &[("intendant entities --port 8000", "in the place of a Duckling server")]),
     ("data", &[("intendant data validate", "check the project")]),
     (

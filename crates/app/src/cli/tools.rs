@@ -222,3 +222,44 @@ pub struct InteractiveOptions {
     #[arg(long, value_name = "FRACTION")]
     pub epoch_fraction: Option<f64>,
 }
+
+#[derive(Debug, Args)]
+pub struct ParityArgs {
+    /// Address of the running Rasa server, with its HTTP API enabled; use one without real users.
+    #[arg(long, value_name = "URL")]
+    pub against: String,
+    /// Token of that server's API.
+    #[arg(long, value_name = "TOKEN")]
+    pub against_token: Option<String>,
+    /// What users said: a tracker database (SQLite file, or a SQL address), exported events or
+    /// trackers (JSON, JSON lines), or test stories (YAML, or a folder).
+    #[arg(long, value_name = "FILE|DB")]
+    pub conversations: String,
+    /// Our model: a file, or a folder of models of which the newest is taken.
+    #[arg(short, long, default_value = "models", value_name = "PATH", conflicts_with = "ours")]
+    pub model: PathBuf,
+    /// Address of a running server of ours, instead of a model.
+    #[arg(long, value_name = "URL")]
+    pub ours: Option<String>,
+    /// Token of our server's API.
+    #[arg(long, value_name = "TOKEN", requires = "ours")]
+    pub ours_token: Option<String>,
+    /// The file that names the action server for our model.
+    #[arg(long, value_name = "FILE")]
+    pub endpoints: Option<PathBuf>,
+    /// Replay at most this many conversations.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Seconds a server may take for one message.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub timeout: u64,
+    /// Let conversations drift apart after a difference, instead of going on from Rasa's state.
+    #[arg(long)]
+    pub no_alignment: bool,
+    /// Print the report as one JSON object, and nothing else.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the report as JSON into this file as well.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}

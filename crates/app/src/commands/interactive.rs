@@ -58,8 +58,9 @@ pub fn run(arguments: InteractiveArgs, environment: &Environment) -> Result<Exit
     runtime.block_on(async {
         // Once somebody listens for it, control-C no longer ends the process: prompts report it.
         tokio::spawn(async { while tokio::signal::ctrl_c().await.is_ok() {} });
-        let server =
-            wiring::rehearsal_server(wish.options.endpoints.as_deref(), ACTION_TIMEOUT, environment).await?;
+        let wiring =
+            wiring::rehearsal(wish.options.endpoints.as_deref(), ACTION_TIMEOUT, environment).await?;
+        let server = wiring.server;
         let assistant = Arc::new(serving);
         server.put_model(Arc::clone(&assistant));
         converse(server, assistant, &wish, (&project, environment)).await

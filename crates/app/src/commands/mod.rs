@@ -9,6 +9,7 @@ pub mod init;
 pub mod interactive;
 pub mod markers;
 pub mod models;
+pub mod parity;
 pub mod reference;
 pub mod run;
 pub mod run_actions;

@@ -110,7 +110,7 @@ async fn open(
 }
 
 /// The flags of `run --enable-api` with their defaults.
-fn default_server_arguments() -> Result<ServerArgs, Failure> {
+pub fn default_server_arguments() -> Result<ServerArgs, Failure> {
     match Cli::try_parse_from(["intendant", "run", "--enable-api"]).map(|cli| cli.command) {
         Ok(Some(Command::Run(arguments))) => Ok(arguments.server),
         _ => Err(Failure::new("", "the defaults of `run` cannot be read")),

@@ -5,6 +5,7 @@ mod cli;
 mod crash;
 mod interactive;
 mod page;
+mod parity;
 mod reference;
 mod retraining;
 mod rotation;
