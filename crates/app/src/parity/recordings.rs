@@ -194,7 +194,7 @@ fn of_stories(path: PathBuf, environment: &Environment) -> Result<Vec<Recording>
 }
 
 fn of_story(story: &Story) -> Recording {
-    let said = story.steps.iter().filter_map(|step| said_in(step));
+    let said = story.steps.iter().filter_map(said_in);
     Recording { name: story.name.clone(), said: said.collect() }
 }
 
