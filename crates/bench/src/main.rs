@@ -3,9 +3,12 @@
 //! `cargo run --release -p bench -- BINARY [PROJECT] [SECONDS]`: size, `--help`, training, time to ready, parsing and
 //! answering over HTTP with 1 and 16 clients on a SQLite tracker, long conversations, memory. PROJECT defaults to the
 //! starter that `init` writes. Prints one line per figure with its conditions.
+//!
+//! `… -- BINARY --made EXAMPLES`: training, training again and parsing on a made-up project of so many examples.
 #![allow(clippy::print_stdout)]
 
 mod load;
+mod made;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,6 +27,11 @@ fn main() -> Result<()> {
     };
     let binary = std::fs::canonicalize(&binary).with_context(|| format!("no binary at {binary}"))?;
     let project = arguments.next().map(PathBuf::from);
+    if project.as_deref() == Some(Path::new("--made")) {
+        let examples = arguments.next().map_or(Ok(10_000), |text| text.parse::<usize>())?;
+        println!("conditions: {}", conditions());
+        return made::measure(&binary, tempfile::tempdir()?.path(), examples);
+    }
     let seconds = arguments.next().map_or(Ok(5), |text| text.parse::<u64>())?;
     let folder = tempfile::tempdir()?;
     let conditions = conditions();

@@ -85,9 +85,17 @@ pub fn ingredients(specs: &[ComponentSpec]) -> Vec<Ingredients> {
         .collect()
 }
 
-/// Whether messages under training are shown to components of this kind on their way.
+/// Whether messages under training pass through components of this kind on their way.
 pub(crate) fn makes_features(kind: ComponentKind) -> bool {
-    matches!(kind, ComponentKind::Tokenizer | ComponentKind::SparseFeaturizer)
+    !matches!(
+        kind,
+        ComponentKind::IntentClassifier
+            | ComponentKind::EntityExtractor
+            | ComponentKind::IntentAndEntities
+            | ComponentKind::ResponseSelector
+            | ComponentKind::EntityMapper
+            | ComponentKind::Fallback
+    )
 }
 
 fn reads_features(kind: ComponentKind) -> bool {
