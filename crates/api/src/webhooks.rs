@@ -13,6 +13,7 @@ use intendant_channel::collect::Collector;
 use intendant_channel::rest::{self, Inbound};
 use intendant_channel::stream::stream;
 use intendant_port::outlet::Outlet;
+use intendant_serve::error::Kind;
 use intendant_serve::server::{Incoming, Server};
 use serde_json::Value;
 
@@ -115,8 +116,13 @@ pub async fn receive(
         }
         Channel::Rest | Channel::Rasa(_) => {
             let collector = Arc::new(Collector::default());
-            handle(server, inbound, name, Arc::clone(&collector) as Arc<dyn Outlet>).await;
-            Ok(json_response(StatusCode::OK, &Value::Array(collector.take())))
+            let failure = handle(server, inbound, name, Arc::clone(&collector) as Arc<dyn Outlet>).await;
+            let messages = collector.take();
+            match failure {
+                // Who sent it can send it again; an empty answer would look like silence of the bot.
+                Some(failure) if messages.is_empty() => Err(failure),
+                _ => Ok(json_response(StatusCode::OK, &Value::Array(messages))),
+            }
         }
         Channel::Callback(outlet) => {
             let inbound = Inbound { input_channel: None, metadata: Default::default(), ..inbound };
@@ -143,11 +149,17 @@ fn signed_sender(key: Option<&Jwt>, request: &Request, body: &Value) -> Result<S
     if asked == username || may_speak_for_others { Ok(asked.to_owned()) } else { Err(refused()) }
 }
 
-/// Errors are logged; the user gets the messages made so far.
-async fn handle(server: &Server, inbound: Inbound, channel: &str, outlet: Arc<dyn Outlet>) {
+/// Errors are logged; the user gets the messages made so far. Tells when the message was not
+/// kept, because a store is away or the server is stopping.
+async fn handle(
+    server: &Server,
+    inbound: Inbound,
+    channel: &str,
+    outlet: Arc<dyn Outlet>,
+) -> Option<ApiError> {
     let Some(text) = inbound.text else {
         tracing::error!(sender_id = inbound.sender_id, channel, "a message without text is ignored");
-        return;
+        return None;
     };
     let sender_id = inbound.sender_id;
     let incoming = Incoming {
@@ -157,15 +169,20 @@ async fn handle(server: &Server, inbound: Inbound, channel: &str, outlet: Arc<dy
         metadata: inbound.metadata,
         parse: None,
     };
-    if let Err(error) = server.handle(incoming, outlet).await {
-        tracing::error!(sender_id, channel, %error, "cannot handle a message");
+    let error = server.handle(incoming, outlet).await.err()?;
+    tracing::error!(sender_id, channel, %error, "cannot handle a message");
+    match error.kind {
+        Kind::Store | Kind::Stopping => {
+            Some(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ConversationError", error.message))
+        }
+        _ => None,
     }
 }
 
 fn streamed(server: &Server, inbound: Inbound, name: &str) -> Response<Body> {
     let (streamer, lines) = stream();
     let (server, name) = (server.clone(), name.to_owned());
-    tokio::spawn(async move { handle(&server, inbound, &name, Arc::new(streamer)).await });
+    tokio::spawn(async move { drop(handle(&server, inbound, &name, Arc::new(streamer)).await) });
     let frames = futures_util::stream::unfold(lines, |mut lines| async move {
         let line = lines.recv().await?;
         Some((line, lines))

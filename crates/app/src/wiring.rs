@@ -7,6 +7,7 @@ use std::time::Duration;
 use intendant_api::auth::Jwt;
 use intendant_api::sockets::Sockets;
 use intendant_api::webhooks::{Channel, Channels};
+use intendant_broker::open::{self as open_broker, event_broker};
 use intendant_channel::callback::Callback;
 use intendant_channel::socketio::hub::{self as socketio, Hub};
 use intendant_channel::socketio::options::Options;
@@ -28,6 +29,7 @@ use intendant_rasa_format::endpoints::{self, EndpointConfig, Endpoints};
 use intendant_rasa_format::yaml::{self, SourceFile};
 use intendant_serve::server::{Outside, Server, Settings};
 use intendant_store::open;
+use intendant_store::sql_settings::SqlEnvironment;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -131,12 +133,16 @@ async fn build(
             "endpoints.yml: `models` is not in this version; remove it and name a model with --model";
         return Err(Failure::new("", message));
     }
+    let of_brokers = broker_environment(environment)?;
+    let lifetime = environment.ticket_lifetime().map_err(|error| Failure::of("SettingError", &error))?;
     let outside = Outside {
-        store: open::tracker_store(endpoints.tracker_store.as_ref())
+        store: open::tracker_store(endpoints.tracker_store.as_ref(), &of_brokers.sql)
             .await
             .map_err(|error| outside(&error))?,
-        locks: open::lock_store(endpoints.lock_store.as_ref()).map_err(|error| outside(&error))?,
-        broker: intendant_broker::open::event_broker(endpoints.event_broker.as_ref())
+        locks: open::lock_store(endpoints.lock_store.as_ref(), &of_brokers.sql, lifetime)
+            .await
+            .map_err(|error| outside(&error))?,
+        broker: event_broker(endpoints.event_broker.as_ref(), &of_brokers)
             .await
             .map_err(|error| outside(&error))?,
         actions: actions(endpoints.action_endpoint.as_ref(), &client, request_timeout, environment)?,
@@ -149,6 +155,18 @@ async fn build(
         environment.predictions_max().map_err(|error| Failure::of("SettingError", &error))?;
     let server = Server::new(outside, Settings { predictions_max, seed: None });
     Ok(Wiring { server, client, stop: Stop::default() })
+}
+
+/// What the environment says about databases and brokers.
+pub fn broker_environment(environment: &Environment) -> Result<open_broker::Environment, Failure> {
+    let connections_max =
+        environment.sql_connections_max().map_err(|error| Failure::of("SettingError", &error))?;
+    Ok(open_broker::Environment {
+        rasa_environment: environment.text("RASA_ENVIRONMENT"),
+        rabbitmq_certificate: environment.text("RABBITMQ_SSL_CLIENT_CERTIFICATE"),
+        rabbitmq_key: environment.text("RABBITMQ_SSL_CLIENT_KEY"),
+        sql: SqlEnvironment { schema: environment.text("POSTGRESQL_SCHEMA"), connections_max },
+    })
 }
 
 fn outside(error: &intendant_port::error::Error) -> Failure {

@@ -2,13 +2,18 @@
 //!
 //! `cargo run --release -p bench -- BINARY [PROJECT] [SECONDS]`: size, `--help`, training, time to ready, parsing and
 //! answering over HTTP with 1 and 16 clients on a SQLite tracker, long conversations, memory. PROJECT defaults to the
-//! starter that `init` writes. Prints one line per figure with its conditions.
+//! starter that `init` writes. Prints one line per figure with its conditions. With `--postgres` instead of SQLite, a
+//! PostgreSQL server is started for it.
 //!
 //! `… -- BINARY --made EXAMPLES`: training, training again and parsing on a made-up project of so many examples.
+//!
+//! `… -- soak BINARY [--minutes N] [--no-faults]` keeps a server under half its load, kills what it leans on and checks
+//! that nothing is missing (see `soak`).
 #![allow(clippy::print_stdout)]
 
 mod load;
 mod made;
+mod soak;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,32 +22,67 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use fixtures::process::Server;
+use fixtures::services::{Kind, Service};
 
 use crate::load::{Load, Request};
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let Some(binary) = arguments.next() else {
-        bail!("usage: bench BINARY [PROJECT] [SECONDS]");
+        bail!(
+            "usage: bench BINARY [PROJECT] [SECONDS] [--postgres], or bench soak BINARY [--minutes N] [--no-faults]"
+        );
     };
+    match binary.as_str() {
+        "soak" => return soak(&arguments.collect::<Vec<_>>()),
+        "action-server" => return soak::serve_actions(arguments.next().unwrap_or_default().parse()?),
+        _ => {}
+    }
     let binary = std::fs::canonicalize(&binary).with_context(|| format!("no binary at {binary}"))?;
-    let project = arguments.next().map(PathBuf::from);
-    if project.as_deref() == Some(Path::new("--made")) {
-        let examples = arguments.next().map_or(Ok(10_000), |text| text.parse::<usize>())?;
+    let (flags, rest): (Vec<String>, Vec<String>) =
+        arguments.partition(|argument| argument.starts_with("--"));
+    let has = |flag: &str| flags.iter().any(|found| found == flag);
+    if has("--made") {
+        let examples = rest.first().map_or(Ok(10_000), |text| text.parse::<usize>())?;
         println!("conditions: {}", conditions());
         return made::measure(&binary, tempfile::tempdir()?.path(), examples);
     }
-    let seconds = arguments.next().map_or(Ok(5), |text| text.parse::<u64>())?;
+    let project = rest.first().map(PathBuf::from);
+    let seconds = rest.get(1).map_or(Ok(5), |text| text.parse::<u64>())?;
+    let postgres = match has("--postgres") {
+        true => Some(Service::start(Kind::Postgres)?.context("PostgreSQL is not installed")?),
+        false => None,
+    };
     let folder = tempfile::tempdir()?;
     let conditions = conditions();
     println!("conditions: {conditions}");
     println!("binary size: {:.1} MB", std::fs::metadata(&binary)?.len() as f64 / 1e6);
     println!("--help: {:.1} ms (median of 21)", median_ms(21, || run(&binary, &["--help"], folder.path()))?);
     prepare(&binary, project.as_deref(), folder.path())?;
+    if let Some(postgres) = &postgres {
+        let endpoints = format!("tracker_store:\n  type: SQL\n  url: {}\n", postgres.url());
+        std::fs::write(folder.path().join("endpoints.yml"), endpoints)?;
+    }
     let train =
         || run(&binary, &["train", "--force", "--fixed-model-name", "bench", "--quiet"], folder.path());
     println!("train, start-up included: {:.0} ms (median of 5)", median_ms(5, train)?);
     measure_server(&binary, folder.path(), Duration::from_secs(seconds))
+}
+
+fn soak(arguments: &[String]) -> Result<()> {
+    let Some(binary) = arguments.first() else {
+        bail!("usage: bench soak BINARY [--minutes N] [--no-faults]");
+    };
+    let binary = std::fs::canonicalize(binary).with_context(|| format!("no binary at {binary}"))?;
+    let minutes =
+        arguments.iter().position(|argument| argument == "--minutes").and_then(|at| arguments.get(at + 1));
+    let minutes = minutes.map_or(Ok(1.0), |text| text.parse::<f64>())?;
+    println!("conditions: {}", conditions());
+    soak::run(
+        &binary,
+        Duration::from_secs_f64(minutes * 60.0),
+        !arguments.iter().any(|argument| argument == "--no-faults"),
+    )
 }
 
 /// Copies or creates the project, and gives it a SQLite tracker store.
@@ -76,10 +116,7 @@ fn measure_server(binary: &Path, folder: &Path, duration: Duration) -> Result<()
     println!("POST /model/parse, 1 client: {}", parse.run(server.port)?);
     for clients in [1, 16] {
         let answer = Load { clients, duration, request: Request::Answer };
-        println!(
-            "POST /webhooks/rest/webhook, {clients} client(s), SQLite tracker: {}",
-            answer.run(server.port)?
-        );
+        println!("POST /webhooks/rest/webhook, {clients} client(s): {}", answer.run(server.port)?);
     }
     for (events, millis) in load::long_conversation(server.port)? {
         println!("one message in a conversation of about {events} events: {millis:.2} ms (median of 20)");

@@ -1,11 +1,17 @@
 //! Event brokers: every new event, handed to whoever listens.
 //!
 //! A payload is the event's JSON with the conversation's id in front (`spec:
-//! http-and-channels.md §7`). [`open`] chooses by the settings.
+//! http-and-channels.md §7`). [`open`] chooses by the settings; [`outbox`] stands before what may be
+//! away.
 
+pub mod amqp;
 pub mod file;
+pub mod kafka;
 pub mod open;
+pub mod outbox;
+pub mod pika;
 pub mod sql;
+pub mod tls;
 
 use intendant_rasa_format::wire::event_to_json;
 use intendant_talk::event::Event;

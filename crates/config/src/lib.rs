@@ -7,6 +7,7 @@ pub mod platform;
 pub mod rotation;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A snapshot of the environment, taken once at start.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +101,33 @@ pub const ALL: &[Variable] = &[
         description: "Files and folders that `models rotate` never removes, separated by commas.",
     },
     Variable {
+        name: "TICKET_LOCK_LIFETIME",
+        default: "10",
+        description: "Seconds after which the floor of a server that died is passed on (lock stores `redis` and `sql`).",
+    },
+    Variable {
+        name: "POSTGRESQL_SCHEMA",
+        default: "unset",
+        description: "The schema in which tables of PostgreSQL are looked for and created.",
+    },
+    Variable {
+        name: "SQL_POOL_SIZE",
+        default: "10",
+        description: "Connections to PostgreSQL that read; they are opened when needed, writing takes one more.",
+    },
+    Variable { name: "SQL_MAX_OVERFLOW", default: "0", description: "Added to SQL_POOL_SIZE." },
+    Variable {
+        name: "RASA_ENVIRONMENT",
+        default: "unset",
+        description: "Where events come from: the `app_id` of messages to RabbitMQ, a header of those to Kafka.",
+    },
+    Variable {
+        name: "RABBITMQ_SSL_CLIENT_CERTIFICATE",
+        default: "unset",
+        description: "A file with the certificate to show to RabbitMQ.",
+    },
+    Variable { name: "RABBITMQ_SSL_CLIENT_KEY", default: "unset", description: "A file with its key." },
+    Variable {
         name: "NO_COLOR",
         default: "unset",
         description: "Any value turns off colours on the terminal (no-color.org).",
@@ -177,6 +205,48 @@ impl Environment {
         self.is_true("COMPRESS_ACTION_SERVER_REQUEST")
     }
 
+    /// `TICKET_LOCK_LIFETIME`.
+    ///
+    /// # Errors
+    /// When it is not a number of seconds above 0.
+    pub fn ticket_lifetime(&self) -> Result<Option<Duration>, Unusable> {
+        const NAME: &str = "TICKET_LOCK_LIFETIME";
+        let Some(value) = self.get(NAME).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        let seconds = value.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        match seconds.filter(|lifetime| !lifetime.is_zero()) {
+            Some(lifetime) => Ok(Some(lifetime)),
+            None => Err(Unusable {
+                variable: NAME,
+                value: value.to_owned(),
+                expected: "a number of seconds above 0",
+            }),
+        }
+    }
+
+    /// `SQL_POOL_SIZE` and `SQL_MAX_OVERFLOW`, added up.
+    ///
+    /// # Errors
+    /// When one of them is not a whole number.
+    pub fn sql_connections_max(&self) -> Result<Option<u32>, Unusable> {
+        let number = |name: &'static str| match self.get(name).filter(|value| !value.is_empty()) {
+            None => Ok(None),
+            Some(value) => value.trim().parse::<u32>().map(Some).map_err(|_| Unusable {
+                variable: name,
+                value: value.to_owned(),
+                expected: "a whole number",
+            }),
+        };
+        let overflow = number("SQL_MAX_OVERFLOW")?.unwrap_or(0);
+        Ok(number("SQL_POOL_SIZE")?.map(|size| size.saturating_add(overflow)))
+    }
+
+    /// A variable that is a text; an empty one counts as unset.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
     /// Whether terminal output may be coloured.
     pub fn allows_colour(&self) -> bool {
         self.get("NO_COLOR").is_none_or(str::is_empty)
@@ -198,6 +268,12 @@ mod tests {
             let found = Environment::of(&[("MAX_NUMBER_OF_PREDICTIONS", value)]).predictions_max();
             assert_eq!(found.is_ok(), is_usable, "{value:?}");
         }
+        for (value, is_usable) in [("0", false), ("1.5", true), ("-1", false), ("soon", false), ("", true)] {
+            let found = Environment::of(&[("TICKET_LOCK_LIFETIME", value)]).ticket_lifetime();
+            assert_eq!(found.is_ok(), is_usable, "{value:?}");
+        }
+        let sizes = Environment::of(&[("SQL_POOL_SIZE", "3"), ("SQL_MAX_OVERFLOW", "4")]);
+        assert_eq!(sizes.sql_connections_max(), Ok(Some(7)));
         let error = Environment::of(&[("LOG_LEVEL", "loud")]).log_level().unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -47,10 +47,10 @@ impl Ensemble {
 
     /// Decides the next action of a conversation. Follow-up actions are the caller's business.
     ///
-    /// Costs one short scan of the conversation; only its last states are looked at closely.
+    /// Costs a look at the last events of the conversation, and rarely a scan of all.
     pub fn predict(&self, tracker: &Tracker, domain: &Domain) -> Prediction {
         let events: Vec<&Arc<Event>> = tracker.applied_events().collect();
-        let situation = Situation::new(domain, &events, &self.rule_only, self.needed());
+        let situation = Situation::of(tracker, domain, &events, (&self.rule_only, self.needed()));
         let recall = Recall { domain, rule_only: &self.rule_only, actions_count: self.actions.len() };
         let mut predictions: Vec<(i64, Prediction)> = self
             .members

@@ -4,6 +4,8 @@
 //! which borrows everything; only the states that some policy asks for are materialised, so a long
 //! conversation costs a short scan.
 
+mod tail;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -323,15 +325,23 @@ pub(crate) struct Needed {
     pub learned_states: usize,
 }
 
-/// A point before an action, or the end.
+/// A point before an action, or the end. Small, because long conversations have thousands.
 struct Point {
     /// Number of events before it.
-    end: usize,
-    is_hidden: bool,
+    end: u32,
     /// For visible points: position of the action event that learning policies take for the
-    /// previous one.
-    previous: Option<usize>,
+    /// previous one; [`NO_POSITION`] when there is none.
+    previous: u32,
+    is_hidden: bool,
     is_after_listen: bool,
+}
+
+const NO_POSITION: u32 = u32::MAX;
+
+impl Point {
+    fn previous(&self) -> Option<usize> {
+        (self.previous != NO_POSITION).then_some(self.previous as usize)
+    }
 }
 
 impl<'a> Situation<'a> {
@@ -341,18 +351,46 @@ impl<'a> Situation<'a> {
         rule_only: &RuleOnly,
         needed: Needed,
     ) -> Self {
-        let Scan { points, mut marks } = scan(domain, events);
+        let base = Base { start: 0, replay: Replay::new(domain), previous: None };
+        let scan = scan(&base, events);
+        let (learned_from, is_learned_complete) = learned_start(&scan.points, needed.learned_states);
+        let view = View { learned_from, is_learned_complete, rule_only, needed };
+        Self::materialise(base, scan, events, &view)
+    }
+
+    /// As [`Self::new`] from a later point on; `None` when that is not enough.
+    fn from_base(
+        base: Base<'a>,
+        events: &[&'a Arc<Event>],
+        rule_only: &RuleOnly,
+        needed: Needed,
+    ) -> Option<Self> {
+        let scan = scan(&base, events);
+        let (learned_from, is_complete) = learned_start(&scan.points, needed.learned_states);
+        // Whether the turn before the base was hidden is not known; it matters up to the first turn
+        // that is not.
+        let sound_from = scan.points.iter().position(|point| !point.is_hidden)? + 1;
+        let rules_from = scan.points.len().checked_sub(needed.rule_states)?;
+        if is_complete || learned_from.min(rules_from) < sound_from {
+            return None;
+        }
+        let view = View { learned_from, is_learned_complete: false, rule_only, needed };
+        Some(Self::materialise(base, scan, events, &view))
+    }
+
+    fn materialise(base: Base<'a>, scan: Scan<'a>, events: &[&'a Arc<Event>], view: &View<'_>) -> Self {
+        let View { learned_from, is_learned_complete, rule_only, needed } = *view;
+        let Scan { points, mut marks } = scan;
         let rules_from = points.len().saturating_sub(needed.rule_states);
-        let (learned_from, is_learned_complete) = learned_start(&points, needed.learned_states);
         let (mut rule_states, mut learned_states) = (Vec::new(), Vec::<State>::new());
         marks.retain(|(idx, _)| *idx <= rules_from.min(learned_from));
-        let (first, mut now) = marks.pop().unwrap_or_else(|| (0, Replay::new(domain)));
-        let mut position = if first == 0 { 0 } else { points[first].end };
+        let (first, mut now) = marks.pop().unwrap_or((0, base.replay));
+        let mut position = if first == 0 { base.start } else { points[first].end as usize };
         for (idx, point) in points.iter().enumerate().skip(first) {
-            for event in &events[position..point.end] {
+            for event in &events[position..point.end as usize] {
                 now.apply(event);
             }
-            position = point.end;
+            position = point.end as usize;
             if idx < rules_from && (idx < learned_from || point.is_hidden) {
                 continue;
             }
@@ -360,7 +398,7 @@ impl<'a> Situation<'a> {
             if idx >= learned_from && !point.is_hidden {
                 let mut visible = state.clone();
                 hide_rules(&mut visible, learned_states.last(), rule_only);
-                if let Some(previous) = point.previous {
+                if let Some(previous) = point.previous() {
                     visible.previous = match &events[previous].kind {
                         EventKind::Action(action) => Previous::of(action),
                         _ => None,
@@ -378,6 +416,23 @@ impl<'a> Situation<'a> {
         learned_states.retain(|state| state.previous_name() != Some("action_unlikely_intent"));
         Self { now, rule_states, learned_states, is_learned_complete }
     }
+}
+
+/// What is known before an event from which a scan begins.
+struct Base<'a> {
+    /// The event's position.
+    start: usize,
+    replay: Replay<'a>,
+    /// Position of the action before it.
+    previous: Option<usize>,
+}
+
+/// Which part of a conversation is turned into states.
+struct View<'a> {
+    learned_from: usize,
+    is_learned_complete: bool,
+    rule_only: &'a RuleOnly,
+    needed: Needed,
 }
 
 /// Removes what only rules know, and what the user said in turns that rules took.
@@ -403,12 +458,14 @@ struct Scan<'a> {
     marks: Vec<(usize, Replay<'a>)>,
 }
 
-fn scan<'a>(domain: &'a Domain, events: &[&'a Arc<Event>]) -> Scan<'a> {
-    let mut scan = Scan { points: Vec::new(), marks: Vec::new() };
-    let mut replay = Replay::new(domain);
-    let mut previous: Option<usize> = None;
+fn scan<'a>(base: &Base<'a>, events: &[&'a Arc<Event>]) -> Scan<'a> {
+    // About every third event is an action.
+    let count = (events.len() - base.start) / 2 + 1;
+    let mut scan = Scan { points: Vec::with_capacity(count), marks: Vec::new() };
+    let mut replay = base.replay.clone();
+    let mut previous = base.previous;
     let mut turn = Turn::default();
-    for (idx, event) in events.iter().enumerate() {
+    for (idx, event) in events.iter().enumerate().skip(base.start) {
         if let EventKind::Action(action) = &event.kind {
             if scan.points.len().is_multiple_of(MARK_EVERY) {
                 scan.marks.push((scan.points.len(), replay.clone()));
@@ -446,7 +503,9 @@ impl Turn {
 
     fn point(&self, replay: &Replay, end: usize) -> Point {
         let is_after_listen = replay.is_listening();
-        Point { end, is_hidden: self.is_hidden, previous: self.previous, is_after_listen }
+        let position = |idx: usize| u32::try_from(idx).unwrap_or(NO_POSITION);
+        let previous = self.previous.map_or(NO_POSITION, position);
+        Point { end: position(end), previous, is_hidden: self.is_hidden, is_after_listen }
     }
 }
 

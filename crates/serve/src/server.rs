@@ -198,6 +198,9 @@ impl Server {
         if let Some(tracer) = &outside.tracer {
             tracer.flush().await;
         }
+        if let Err(error) = outside.locks.flush().await {
+            tracing::warn!(error = error.chain(), "the floors of conversations expire by themselves");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use intendant_dialogue::{
     ActionFailure, ActionReply, Answer, Effect, GenerateCall, Generator, Input, Level, Question, Step, Turn,
 };
 use intendant_port::action::ActionCall;
+use intendant_port::lock::Continuity;
 use intendant_port::outlet::Outlet;
 use intendant_port::store::Scope;
 use intendant_port::trace::SpanKind;
@@ -35,6 +36,15 @@ pub(crate) struct Work {
 pub(crate) enum Keep {
     Store,
     Discard,
+}
+
+/// Whether a conversation held in memory is as it is stored.
+#[derive(Clone, Copy)]
+struct Validity {
+    /// The epoch it must have been held with.
+    epoch: u64,
+    /// Nobody else has had the floor meanwhile.
+    is_current: bool,
 }
 
 /// Picks where answers go, knowing the conversation.
@@ -81,9 +91,9 @@ impl Server {
         look: impl FnOnce(&Tracker) -> T,
     ) -> Result<T, Error> {
         let outside = self.outside();
-        let _floor = outside.locks.acquire(&work.sender_id).await?;
-        let epoch = outside.store.epoch().await;
-        let tracker = self.fetch(&work.assistant, &work.sender_id, epoch).await?;
+        let floor = outside.locks.acquire(&work.sender_id).await?;
+        let validity = self.validity(floor.continuity()).await;
+        let tracker = self.fetch(&work.assistant, &work.sender_id, validity).await?;
         let outlet = pick(&tracker);
         let is_posted = matches!(work.input, Input::Events { .. });
         let mut clock = TurnClock::new(&*outside.clock);
@@ -106,15 +116,34 @@ impl Server {
                 }
                 false => tracker,
             };
-            self.cache().put(tracker, epoch);
+            self.cache().put(tracker, validity.epoch);
         }
         Ok(seen)
     }
 
+    /// What a conversation held in memory must have been stored with to be as it is stored.
+    async fn validity(&self, continuity: Continuity) -> Validity {
+        match continuity {
+            Continuity::Unknown => {
+                let epoch = self.outside().store.epoch().await;
+                Validity { epoch, is_current: true }
+            }
+            // Whoever writes has had the floor, so it alone tells.
+            Continuity::Unbroken => Validity { epoch: 0, is_current: true },
+            Continuity::Broken => Validity { epoch: 0, is_current: false },
+        }
+    }
+
     /// The last session of a conversation.
-    async fn fetch(&self, assistant: &Assistant, sender_id: &str, epoch: u64) -> Result<Tracker, Error> {
+    async fn fetch(
+        &self,
+        assistant: &Assistant,
+        sender_id: &str,
+        validity: Validity,
+    ) -> Result<Tracker, Error> {
         let slots = &assistant.mind.slots;
-        if let Some(tracker) = self.cache().take(sender_id, epoch) {
+        let held = self.cache().take(sender_id, validity.epoch);
+        if let Some(tracker) = held.filter(|_| validity.is_current) {
             let is_current = Arc::ptr_eq(tracker.slots(), slots);
             return Ok(if is_current { tracker } else { tracker.with_slots(Arc::clone(slots)) });
         }

@@ -3,26 +3,60 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind, Result};
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 /// Writes waiting for the writer; callers wait beyond that.
 const WAITING_MAX: usize = 4096;
-/// Most writes in one transaction; few enough that they usually fit one statement.
-const BATCH_MAX: usize = 32;
-/// Most rows of one statement, so that bound values stay within SQLite's limit.
-const ROWS_MAX: usize = 256;
+/// How long the database may take for one transaction before its connection is given up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where rows go.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
-    /// Name and columns: `events (sender_id, data)`.
-    pub target: &'static str,
-    /// Number of columns.
-    pub columns: usize,
+    /// Its name.
+    pub name: &'static str,
+    /// The columns that are written.
+    pub columns: &'static [Column],
+}
+
+/// A column that is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What its fields are.
+    pub kind: ColumnKind,
+}
+
+/// What the fields of a column are, besides null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ColumnKind {
+    Text,
+    Number,
+}
+
+impl Column {
+    /// A column of text.
+    pub const fn text(name: &'static str) -> Self {
+        Self { name, kind: ColumnKind::Text }
+    }
+
+    /// A column of numbers.
+    pub const fn number(name: &'static str) -> Self {
+        Self { name, kind: ColumnKind::Number }
+    }
+}
+
+impl Table {
+    /// The names of the columns with commas between.
+    pub fn column_names(&self) -> String {
+        self.columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A value of a column.
@@ -36,6 +70,35 @@ pub enum Field {
 
 /// One row, as many fields as the table has columns.
 pub type Row = Vec<Field>;
+
+/// A connection that writes, and opens itself anew after an error.
+///
+/// An error of the kind [`Kind::Refused`] means that the database is well and will never take
+/// these rows; after any other the caller cannot know whether they were written.
+pub trait Connection: Send + 'static {
+    /// Most writes in one transaction.
+    const BATCH_MAX: usize;
+
+    /// Inserts rows in order, all or none; committed when it returns.
+    fn insert<'a>(&'a mut self, table: Table, rows: &'a [&'a Row]) -> BoxFuture<'a, Result<()>>;
+
+    /// Whether others may have written since the last call.
+    fn look(&mut self) -> BoxFuture<'_, Result<Foreign>>;
+
+    /// Leaves the database tidy, for the end of the process.
+    fn tidy(&mut self) -> BoxFuture<'_, Result<()>>;
+
+    /// Forgets the connection, in whatever state it is.
+    fn reset(&mut self);
+}
+
+/// Whether others have written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Foreign {
+    Written,
+    Nothing,
+}
 
 /// Writes rows by one task of its own, which ends when all clones are gone.
 #[derive(Clone)]
@@ -51,20 +114,13 @@ enum Job {
 }
 
 impl GroupWriter {
-    /// Opens the writer's connection and starts its task.
-    pub async fn start(options: SqliteConnectOptions, table: Table) -> Result<Self> {
-        let connection = options.connect().await.map_err(|error| failed("open", error))?;
+    /// Starts the task that writes to `table`.
+    pub fn start<C: Connection>(connection: C, table: Table) -> Self {
         let (jobs, receiver) = mpsc::channel(WAITING_MAX);
         let foreign_writes = Arc::new(AtomicU64::new(0));
-        let writer = Writer {
-            options,
-            table,
-            connection: Some(connection),
-            seen_version: None,
-            foreign_writes: Arc::clone(&foreign_writes),
-        };
+        let writer = Writer { connection, table, foreign_writes: Arc::clone(&foreign_writes) };
         tokio::spawn(writer.run(receiver));
-        Ok(Self { jobs, foreign_writes })
+        Self { jobs, foreign_writes }
     }
 
     /// Writes rows in order, all or none; they are committed when this returns.
@@ -83,7 +139,7 @@ impl GroupWriter {
         Ok(self.foreign_writes())
     }
 
-    /// Folds the write-ahead log into the database file.
+    /// Leaves the database tidy.
     pub async fn tidy(&self) -> Result<()> {
         self.ask(|done| Job::Tidy { done }).await
     }
@@ -96,165 +152,87 @@ impl GroupWriter {
     }
 }
 
-struct Writer {
-    options: SqliteConnectOptions,
+struct Writer<C> {
+    connection: C,
     table: Table,
-    connection: Option<SqliteConnection>,
-    seen_version: Option<i64>,
     foreign_writes: Arc<AtomicU64>,
 }
 
 type Waiting = Vec<(Vec<Row>, oneshot::Sender<Result<()>>)>;
 
-impl Writer {
+impl<C: Connection> Writer<C> {
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut batch = Vec::new();
-        while jobs.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        while jobs.recv_many(&mut batch, C::BATCH_MAX).await > 0 {
             let mut waiting = Waiting::new();
             let mut looking = Vec::new();
             let mut tidying = Vec::new();
             for job in batch.drain(..) {
-                // Nobody may be waiting any more; the work is done all the same.
                 match job {
                     Job::Write { rows, done } => waiting.push((rows, done)),
                     Job::Look { done } => looking.push(done),
                     Job::Tidy { done } => tidying.push(done),
                 }
             }
+            // Nobody may be waiting for an answer any more; the work is done all the same.
             self.write(waiting).await;
-            for done in looking {
-                drop(done.send(self.look().await));
+            if !looking.is_empty() {
+                let outcome = self.look().await;
+                looking.into_iter().for_each(|done| drop(done.send(again(&outcome))));
             }
-            for done in tidying {
-                drop(done.send(self.tidy().await));
+            if !tidying.is_empty() {
+                let outcome = self.connection.tidy().await;
+                tidying.into_iter().for_each(|done| drop(done.send(again(&outcome))));
             }
-        }
-        if let Some(connection) = self.connection.take() {
-            drop(connection.close().await);
         }
     }
 
-    /// Writes a batch in one transaction; if that fails, each write in its own, so that one bad
-    /// write does not take the others with it.
+    /// Writes a batch in one transaction. If the database refuses it, each write goes in its own,
+    /// so that one bad write does not take the others with it.
     async fn write(&mut self, waiting: Waiting) {
         if waiting.is_empty() {
             return;
         }
         let rows: Vec<&Row> = waiting.iter().flat_map(|(rows, _)| rows).collect();
-        match self.transact(&rows).await {
-            Ok(()) => {
-                for (_, done) in waiting {
-                    drop(done.send(Ok(())));
-                }
-            }
-            Err(error) if waiting.len() == 1 => {
-                for (_, done) in waiting {
-                    drop(done.send(Err(again(&error))));
-                }
-            }
-            Err(_) => {
-                for (rows, done) in waiting {
-                    let rows: Vec<&Row> = rows.iter().collect();
-                    drop(done.send(self.transact(&rows).await));
-                }
-            }
+        let outcome = self.transact(&rows).await;
+        let is_refused = outcome.as_ref().is_err_and(|error| error.kind == Kind::Refused);
+        for (rows, done) in waiting {
+            let outcome = match is_refused {
+                true => self.transact(&rows.iter().collect::<Vec<_>>()).await,
+                false => again(&outcome),
+            };
+            drop(done.send(outcome));
         }
-    }
-
-    async fn connection(&mut self) -> Result<&mut SqliteConnection> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                self.seen_version = None;
-                self.options.connect().await.map_err(|error| failed("open", error))?
-            }
-        };
-        Ok(self.connection.insert(connection))
     }
 
     async fn transact(&mut self, rows: &[&Row]) -> Result<()> {
-        let table = self.table;
-        let connection = self.connection().await?;
-        let outcome = insert_all(connection, table, rows).await;
-        if outcome.is_err() {
-            // Whatever state the connection is in, a new one starts clean.
-            if let Some(connection) = self.connection.take() {
-                drop(connection.close().await);
-            }
-        }
-        outcome.map_err(|error| failed("write to", error))
+        let inserted = tokio::time::timeout(ANSWER_TIMEOUT, self.connection.insert(self.table, rows)).await;
+        self.checked(inserted)
     }
 
-    /// SQLite counts the commits of other connections for us.
     async fn look(&mut self) -> Result<()> {
-        let connection = self.connection().await?;
-        let version: i64 = sqlx::query_scalar("PRAGMA data_version")
-            .fetch_one(connection)
-            .await
-            .map_err(|error| failed("read", error))?;
-        let before = self.seen_version.replace(version);
-        if before != Some(version) {
+        let looked = tokio::time::timeout(ANSWER_TIMEOUT, self.connection.look()).await;
+        if self.checked(looked)? == Foreign::Written {
             self.foreign_writes.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    async fn tidy(&mut self) -> Result<()> {
-        let connection = self.connection().await?;
-        let tidied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await;
-        tidied.map(drop).map_err(|error| failed("tidy up", error))
+    /// After an error a connection may be in any state; a new one starts clean.
+    fn checked<T>(
+        &mut self,
+        outcome: std::result::Result<Result<T>, tokio::time::error::Elapsed>,
+    ) -> Result<T> {
+        let late = |_| Err(Error::new(Kind::Timeout, "the database does not answer"));
+        let outcome = outcome.unwrap_or_else(late);
+        if outcome.is_err() {
+            self.connection.reset();
+        }
+        outcome
     }
 }
 
-async fn insert_all(
-    connection: &mut SqliteConnection,
-    table: Table,
-    rows: &[&Row],
-) -> std::result::Result<(), sqlx::Error> {
-    // One statement is a transaction by itself and one trip to the connection's thread.
-    if let Some(statement) = (rows.len() <= ROWS_MAX).then(|| insert_statement(table, rows.len())) {
-        return insert(connection, statement, rows).await;
-    }
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    for rows in rows.chunks(ROWS_MAX) {
-        insert(connection, insert_statement(table, rows.len()), rows).await?;
-    }
-    sqlx::query("COMMIT").execute(&mut *connection).await?;
-    Ok(())
-}
-
-async fn insert(
-    connection: &mut SqliteConnection,
-    statement: String,
-    rows: &[&Row],
-) -> std::result::Result<(), sqlx::Error> {
-    let mut arguments = SqliteArguments::default();
-    for field in rows.iter().flat_map(|row| row.iter()) {
-        bind(&mut arguments, field)?;
-    }
-    sqlx::query_with(AssertSqlSafe(statement), arguments).execute(connection).await?;
-    Ok(())
-}
-
-fn bind(arguments: &mut SqliteArguments, field: &Field) -> std::result::Result<(), sqlx::Error> {
-    use sqlx::Arguments;
-    let bound = match field {
-        Field::Text(text) => arguments.add(text.as_str()),
-        Field::Number(number) => arguments.add(*number),
-        Field::Null => arguments.add(None::<String>),
-    };
-    bound.map_err(sqlx::Error::Encode)
-}
-
-fn insert_statement(table: Table, rows: usize) -> String {
-    let row = format!("({})", vec!["?"; table.columns].join(","));
-    format!("INSERT INTO {} VALUES {}", table.target, vec![row; rows].join(","))
-}
-
-fn failed(what: &str, error: sqlx::Error) -> Error {
-    Error::new(Kind::Unavailable, format!("cannot {what} the database")).because(error)
-}
-
-fn again(error: &Error) -> Error {
-    Error::new(error.kind, error.chain())
+/// The same outcome for another caller.
+fn again(outcome: &Result<()>) -> Result<()> {
+    outcome.as_ref().map(|()| ()).map_err(|error| Error::new(error.kind, error.chain()))
 }

@@ -1,12 +1,21 @@
-//! Where conversations are kept: memory and SQLite, and who has the floor in them.
+//! Where conversations are kept (memory, SQLite, PostgreSQL, Redis) and who has the floor in them.
 //!
-//! The SQLite store uses the `events` table exactly as Rasa creates it, so that an existing
-//! database continues. [`open`] chooses by the settings; [`fail_safe`] wraps what can fail.
+//! SQL stores use the `events` table and Redis the values exactly as Rasa creates them, so that an
+//! existing database continues. [`open`] chooses by the settings; [`fail_safe`] wraps what can fail.
 
 pub mod fail_safe;
 pub mod group;
+pub mod journal;
 pub mod lock;
 pub mod memory;
 pub mod open;
+pub mod postgres;
+pub mod redis;
+pub mod redis_link;
 pub mod session;
+pub mod sql;
+pub mod sql_settings;
 pub mod sqlite;
+pub mod ticket;
+pub mod ticket_locks;
+pub mod ticket_records;

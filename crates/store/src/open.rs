@@ -1,7 +1,8 @@
 //! From the settings of `endpoints.yml` to a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use intendant_port::error::{Error, Kind, Result};
 use intendant_port::lock::LockStore;
@@ -9,84 +10,117 @@ use intendant_port::store::TrackerStore;
 use intendant_rasa_format::endpoints::EndpointConfig;
 use intendant_talk::domain::python_text;
 
-use crate::fail_safe::FailSafe;
+use crate::fail_safe::{FailSafe, Safety};
+use crate::journal::{FOLDER_DEFAULT, short_name};
 use crate::lock::MemoryLocks;
 use crate::memory::MemoryStore;
-use crate::sqlite::SqliteStore;
+use crate::redis::RedisStore;
+use crate::sql_settings::{self, SqlEnvironment, SqlSettings};
+use crate::ticket_locks::{LIFETIME_DEFAULT, TicketLocks};
+use crate::ticket_records::{PostgresRecords, RedisRecords, SqliteRecords};
+use crate::{postgres, redis_link, sqlite};
+
+/// How long callers wait for a server that is away before events go to the outbox.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const TRACKER_STORES: &str = "`sql`, `redis`, or none for memory";
+const LOCK_STORES: &str = "`redis`, `sql`, or `in_memory`";
 
 /// Opens the store that `tracker_store` names; memory when there is none.
-pub async fn tracker_store(config: Option<&EndpointConfig>) -> Result<Arc<dyn TrackerStore>> {
+pub async fn tracker_store(
+    config: Option<&EndpointConfig>,
+    environment: &SqlEnvironment,
+) -> Result<Arc<dyn TrackerStore>> {
+    const SETTING: &str = "tracker_store";
     let Some((config, kind)) = config.and_then(|config| Some((config, config.kind.as_deref()?))) else {
         return Ok(Arc::new(MemoryStore::default()));
     };
-    match kind.to_ascii_lowercase().as_str() {
-        "in_memory" | "inmemorytrackerstore" => Ok(Arc::new(MemoryStore::default())),
-        "sql" => {
-            let path = sqlite_path(config, "tracker_store", "rasa.db")?;
-            Ok(Arc::new(FailSafe::new(Arc::new(SqliteStore::open(&path).await?))))
+    let (store, patience, address): (Arc<dyn TrackerStore>, _, _) = match kind.to_ascii_lowercase().as_str() {
+        "in_memory" | "inmemorytrackerstore" => return Ok(Arc::new(MemoryStore::default())),
+        "sql" => match sql_settings::read(config, SETTING, "rasa.db", environment)? {
+            SqlSettings::Sqlite(path) => {
+                (Arc::new(sqlite::open(&path).await?), Duration::ZERO, path.display().to_string())
+            }
+            SqlSettings::Postgres(settings) => {
+                (Arc::new(postgres::open(&settings).await?), PATIENCE, settings.address())
+            }
+        },
+        "redis" => {
+            let settings = redis_link::read(config, SETTING, 0, "tracker:")?;
+            let store = RedisStore::new(&settings, record_lifetime(config)?)?;
+            (Arc::new(store), PATIENCE, settings.address())
         }
-        _ => {
-            Err(unsupported("tracker_store", kind, "`type: sql` with `dialect: sqlite`, or none for memory"))
+        "mongod" | "dynamo" => {
+            let message = format!(
+                "tracker_store: `type: {kind}` is not supported; use `type: sql` with `dialect: postgresql`, or \
+                 `type: redis`"
+            );
+            return Err(Error::new(Kind::Unsupported, message));
+        }
+        _ => return Err(unsupported(SETTING, kind, TRACKER_STORES)),
+    };
+    let outbox = Some((outbox_folder(config), format!("tracker-{}", short_name(&address))));
+    Ok(Arc::new(FailSafe::new(store, Safety { patience, outbox })?))
+}
+
+/// Opens the lock store that `lock_store` names; memory when there is none. `lifetime` is that of
+/// tickets whose process has died.
+pub async fn lock_store(
+    config: Option<&EndpointConfig>,
+    environment: &SqlEnvironment,
+    lifetime: Option<Duration>,
+) -> Result<Arc<dyn LockStore>> {
+    const SETTING: &str = "lock_store";
+    let Some((config, kind)) = config.and_then(|config| Some((config, config.kind.as_deref()?))) else {
+        return Ok(Arc::new(MemoryLocks::default()));
+    };
+    let lifetime = lifetime.unwrap_or(LIFETIME_DEFAULT);
+    Ok(match kind.to_ascii_lowercase().as_str() {
+        "in_memory" => Arc::new(MemoryLocks::default()),
+        "redis" => {
+            let settings = redis_link::read(config, SETTING, 1, "lock:")?;
+            Arc::new(TicketLocks::new(RedisRecords::new(&settings)?, lifetime))
+        }
+        "sql" => match sql_settings::read(config, SETTING, "locks.db", environment)? {
+            SqlSettings::Sqlite(path) => {
+                Arc::new(TicketLocks::new(SqliteRecords::open(&path).await?, lifetime))
+            }
+            SqlSettings::Postgres(settings) => {
+                Arc::new(TicketLocks::new(PostgresRecords::open(&settings).await?, lifetime))
+            }
+        },
+        _ => return Err(unsupported(SETTING, kind, LOCK_STORES)),
+    })
+}
+
+/// The folder of the setting `outbox`, where events wait for a store or broker that is away.
+pub fn outbox_folder(config: &EndpointConfig) -> PathBuf {
+    let given = config.extra.get("outbox").filter(|value| !value.is_null()).map(python_text);
+    given.map_or_else(|| Path::new(FOLDER_DEFAULT).to_owned(), PathBuf::from)
+}
+
+/// `record_exp`, in seconds.
+fn record_lifetime(config: &EndpointConfig) -> Result<Option<Duration>> {
+    let Some(text) = config.extra.get("record_exp").filter(|value| !value.is_null()).map(python_text) else {
+        return Ok(None);
+    };
+    let seconds =
+        text.trim().parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match seconds {
+        Some(seconds) if seconds.is_zero() => Ok(None),
+        Some(seconds) => Ok(Some(seconds)),
+        None => {
+            let message = format!("tracker_store: record_exp is a number of seconds, not '{text}'");
+            Err(Error::new(Kind::Unsupported, message))
         }
     }
 }
 
-/// Opens the lock store that `lock_store` names; memory when there is none.
-pub fn lock_store(config: Option<&EndpointConfig>) -> Result<Arc<dyn LockStore>> {
-    match config.and_then(|config| config.kind.as_deref()) {
-        None => Ok(Arc::new(MemoryLocks::default())),
-        Some(kind) if kind.eq_ignore_ascii_case("in_memory") => Ok(Arc::new(MemoryLocks::default())),
-        Some(kind) => Err(unsupported("lock_store", kind, "`type: in_memory`")),
-    }
-}
-
-/// The file of a `type: sql` setting with SQLite: `db`, or the path of a `sqlite:///` URL.
-pub fn sqlite_path(config: &EndpointConfig, setting: &str, default: &str) -> Result<PathBuf> {
-    let option = |key: &str| config.extra.get(key).map(python_text);
-    if let Some((scheme, path)) = config.url.as_deref().and_then(|url| url.split_once("://")) {
-        return match scheme.split('+').next() {
-            Some("sqlite") => Ok(PathBuf::from(path.strip_prefix('/').unwrap_or(path))),
-            _ => Err(unsupported_dialect(setting, scheme)),
-        };
-    }
-    let dialect = option("dialect").unwrap_or_else(|| "sqlite".to_owned());
-    if dialect.split('+').next() != Some("sqlite") {
-        return Err(unsupported_dialect(setting, &dialect));
-    }
-    Ok(PathBuf::from(option("db").unwrap_or_else(|| default.to_owned())))
-}
-
-fn unsupported_dialect(setting: &str, dialect: &str) -> Error {
-    let message = format!("{setting}: the SQL dialect '{dialect}' is not there yet; use `dialect: sqlite`");
+fn unsupported(setting: &str, kind: &str, known: &str) -> Error {
+    let message = if kind.contains('.') {
+        format!("{setting}: `{kind}` is a class in Python and cannot be loaded; use {known}")
+    } else {
+        format!("{setting}: the type `{kind}` is not known; use {known}")
+    };
     Error::new(Kind::Unsupported, message)
-}
-
-fn unsupported(setting: &str, kind: &str, instead: &str) -> Error {
-    Error::new(Kind::Unsupported, format!("{setting}: the type '{kind}' is not there yet; use {instead}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn settings_name_a_file_or_are_refused() {
-        let check = |url: Option<&str>,
-                     extra: serde_json::Value,
-                     expected: std::result::Result<&str, &str>| {
-            let extra = extra.as_object().cloned().unwrap();
-            let config = EndpointConfig { url: url.map(str::to_owned), extra, ..EndpointConfig::default() };
-            let found = sqlite_path(&config, "tracker_store", "rasa.db");
-            let found = found.map(|path| path.display().to_string()).map_err(|error| error.message);
-            assert_eq!(found.as_deref().map_err(String::as_str), expected);
-        };
-        check(None, json!({}), Ok("rasa.db"));
-        check(Some("localhost"), json!({"dialect": "sqlite", "db": "a/b.db"}), Ok("a/b.db"));
-        check(Some("sqlite:///x.db"), json!({}), Ok("x.db"));
-        check(Some("sqlite:////abs/x.db"), json!({}), Ok("/abs/x.db"));
-        let refused = "tracker_store: the SQL dialect 'postgresql' is not there yet; use `dialect: sqlite`";
-        check(None, json!({"dialect": "postgresql"}), Err(refused));
-        check(Some("postgresql://u@h/db"), json!({}), Err(refused));
-    }
 }

@@ -7,6 +7,7 @@ mod interactive;
 mod page;
 mod parity;
 mod reference;
+mod replicas;
 mod retraining;
 mod rotation;
 mod serving;

@@ -1,0 +1,73 @@
+//! A real RabbitMQ.
+
+use fixtures::amqp::Consumer;
+use fixtures::services::{Kind, Service};
+use intendant_broker::open::event_broker;
+use intendant_rasa_format::endpoints::EndpointConfig;
+use serde_json::{Value, json};
+
+use crate::support::{complete, environment, expected, numbered, publish, settings, until};
+
+fn config(server: &Service, extra: Value) -> EndpointConfig {
+    EndpointConfig { url: Some(server.url()), ..settings(None, extra) }
+}
+
+#[tokio::test]
+async fn rabbitmq_gets_every_event_in_order_whatever_happens_to_it() {
+    let Some(mut server) = Service::start(Kind::RabbitMq).unwrap() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(
+        &server,
+        json!({"queues": ["one", "two"], "outbox": folder.path(), "retry_delay_in_seconds": 0.1}),
+    );
+    publish(&config).await;
+    let mut consumer = Consumer::connect(server.port).unwrap();
+    for queue in ["one", "two"] {
+        for event in [expected("a"), expected("b")].concat() {
+            let message = consumer.get(queue).unwrap().unwrap();
+            consumer.acknowledge(&message).unwrap();
+            assert_eq!(message.body, event);
+            // Delivery mode and application id are given; it is persistent.
+            assert_eq!(message.properties, [&[0x10, 0x08, 2, 4][..], b"test"].concat());
+        }
+        assert!(consumer.get(queue).unwrap().is_none());
+    }
+
+    // Killed while events come, and back later.
+    let broker = event_broker(Some(&config), &environment()).await.unwrap().unwrap();
+    let mut count = 0;
+    let mut publish_some = async |many: usize| {
+        for _ in 0..many {
+            broker.publish("a", &numbered(count)).await.unwrap();
+            count += 1;
+            tokio::task::yield_now().await;
+        }
+    };
+    publish_some(500).await;
+    server.kill();
+    publish_some(500).await;
+    drop(broker);
+    // Another process takes over what was left.
+    let broker = event_broker(Some(&config), &environment()).await.unwrap().unwrap();
+    broker.publish("a", &numbered(1000)).await.unwrap();
+    let server =
+        tokio::task::spawn_blocking(move || server.restart().map(|()| server)).await.unwrap().unwrap();
+    until(async || broker.flush().await.is_ok()).await;
+    let mut consumer = Consumer::connect(server.port).unwrap();
+    let mut numbers = Vec::new();
+    while let Some(message) = consumer.get("one").unwrap() {
+        numbers.push(message.body["value"].as_u64().unwrap());
+    }
+    assert!(complete(&numbers, 1001), "{numbers:?}");
+}
+
+#[tokio::test]
+async fn without_keeping_events_are_dropped_while_the_broker_is_away() {
+    let port = fixtures::process::free_port().unwrap();
+    let extra =
+        json!({"should_keep_unpublished_messages": false, "retry_delay_in_seconds": 0.01, "queues": "q"});
+    let config = EndpointConfig { url: Some(format!("127.0.0.1:{port}")), ..settings(Some("pika"), extra) };
+    let broker = event_broker(Some(&config), &environment()).await.unwrap().unwrap();
+    broker.publish("a", &numbered(1)).await.unwrap();
+    until(async || broker.flush().await.is_ok()).await;
+}
