@@ -91,7 +91,9 @@ pub async fn tracker_store(
     environment: &Environment,
 ) -> Result<Arc<dyn TrackerStore>, Failure> {
     let endpoints = endpoints(path, environment)?;
-    open::tracker_store(endpoints.tracker_store.as_ref()).await.map_err(|error| outside(&error))
+    let of_brokers = broker_environment(environment)?;
+    let opened = open::tracker_store(endpoints.tracker_store.as_ref(), &of_brokers.sql).await;
+    opened.map_err(|error| outside(&error))
 }
 
 /// A server with the action server and response generator of `endpoints.yml`, whose conversations

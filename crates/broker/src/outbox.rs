@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::payload;
 const BATCH_BYTES: usize = 256 << 10;
 /// How long a broker may take to confirm them.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the end of the process waits for a broker that works.
+/// How long the end of the process waits for a broker that takes nothing.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a connection without traffic is looked after.
 const IDLE_INTERVAL: Duration = Duration::from_secs(10);
@@ -71,6 +72,8 @@ pub struct Outbox {
 struct Shared {
     backlog: Mutex<Backlog>,
     arrived: Notify,
+    /// How many batches have been passed on.
+    batches: AtomicU64,
     settings: Settings,
 }
 
@@ -148,7 +151,12 @@ impl Outbox {
         if !backlog.is_empty() {
             tracing::info!("events of an earlier run wait for the broker");
         }
-        let shared = Arc::new(Shared { backlog: Mutex::new(backlog), arrived: Notify::new(), settings });
+        let shared = Arc::new(Shared {
+            backlog: Mutex::new(backlog),
+            arrived: Notify::new(),
+            batches: AtomicU64::new(0),
+            settings,
+        });
         let task = tokio::spawn(Arc::clone(&shared).send_all(transport)).abort_handle();
         Self { shared, task }
     }
@@ -171,9 +179,13 @@ impl EventBroker for Outbox {
 
     fn flush(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let deadline = Instant::now() + FLUSH_TIMEOUT;
+            let mut seen = (self.shared.batches.load(Ordering::Relaxed), Instant::now());
             while !self.shared.backlog().is_empty() {
-                if Instant::now() > deadline {
+                let batches = self.shared.batches.load(Ordering::Relaxed);
+                if batches != seen.0 {
+                    seen = (batches, Instant::now());
+                }
+                if seen.1.elapsed() > FLUSH_TIMEOUT {
                     return Err(Error::new(
                         Kind::Unavailable,
                         "events stay in the outbox for the next start",
@@ -225,6 +237,7 @@ impl Shared {
     }
 
     fn pass(&self, batch: Option<(Vec<String>, u64)>) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
         if let Some((_, end)) = batch
             && let Err(error) = self.backlog().pass(end)
         {

@@ -234,5 +234,5 @@ impl<C: Connection> Writer<C> {
 
 /// The same outcome for another caller.
 fn again(outcome: &Result<()>) -> Result<()> {
-    outcome.as_ref().map(|()| ()).map_err(|error| Error::new(error.kind, error.chain()))
+    outcome.as_ref().copied().map_err(|error| Error::new(error.kind, error.chain()))
 }

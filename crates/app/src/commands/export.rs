@@ -52,10 +52,13 @@ async fn export(arguments: &ExportArgs, environment: &Environment) -> Result<Exi
         return Err(Failure::new("", message));
     }
     let outside = |error: Error| Failure::of("", &error);
-    let store =
-        intendant_store::open::tracker_store(endpoints.tracker_store.as_ref()).await.map_err(outside)?;
-    let broker =
-        intendant_broker::open::event_broker(endpoints.event_broker.as_ref()).await.map_err(outside)?;
+    let settings = wiring::broker_environment(environment)?;
+    let store = intendant_store::open::tracker_store(endpoints.tracker_store.as_ref(), &settings.sql)
+        .await
+        .map_err(outside)?;
+    let broker = intendant_broker::open::event_broker(endpoints.event_broker.as_ref(), &settings)
+        .await
+        .map_err(outside)?;
     let Some(broker) = broker else {
         return Err(Failure::new("", format!("no `event_broker` in {path}: it says where the events go")));
     };

@@ -9,6 +9,7 @@ use intendant_rasa_format::endpoints::EndpointConfig;
 use intendant_rasa_format::project::{Files, Project};
 use intendant_rasa_format::yaml::SourceFile;
 use intendant_store::open;
+use intendant_store::sql_settings::SqlEnvironment;
 use intendant_talk::event::EventKind;
 use intendant_talk::message::{Entity, Object};
 use intendant_talk::story::{Step, StepKind, Story};
@@ -103,7 +104,7 @@ async fn of_database(url: String) -> Result<Vec<Recording>, Failure> {
         ..EndpointConfig::default()
     };
     let failed = |error: intendant_port::error::Error| Failure::of("", &error);
-    let store = open::tracker_store(Some(&config)).await.map_err(failed)?;
+    let store = open::tracker_store(Some(&config), &SqlEnvironment::default()).await.map_err(failed)?;
     let mut names = store.conversation_ids().await.map_err(failed)?;
     names.sort();
     let mut recordings = Vec::with_capacity(names.len());
