@@ -1,5 +1,7 @@
 //! Features of messages that come from configured featurizers.
 
+use std::collections::BTreeSet;
+
 use intendant_numeric::random::mix;
 
 use crate::message::Message;
@@ -22,8 +24,9 @@ pub(crate) fn emit(message: &Message<'_>, origins: &[usize], features: &mut Vec<
 
 /// Appends a hash for every named pattern that matches anywhere.
 pub(crate) fn emit_patterns(message: &Message<'_>, features: &mut Vec<u64>) {
-    for (at, hit) in message.patterns.iter().enumerate() {
-        if message.patterns[..at].iter().all(|earlier| earlier.pattern != hit.pattern) {
+    let mut seen = BTreeSet::new();
+    for hit in &message.patterns {
+        if seen.insert(hit.pattern) {
             features.push(mix(hit.name ^ 0x9A77_E125));
         }
     }

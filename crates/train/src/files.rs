@@ -4,6 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Ending of files that are being written.
+const PART_ENDING: &str = ".part";
+/// Nothing takes this long to write.
+const PART_AGE_MAX: Duration = Duration::from_secs(3_600);
 
 /// A file that could not be found, read or written.
 #[derive(Debug)]
@@ -114,8 +121,12 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     };
     fs::create_dir_all(folder).map_err(|error| FileError::new("create the folder", folder, error))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    remove_left_behind(folder);
     // Neither listed as a model nor mistaken for one: the name starts with a dot and ends otherwise.
-    let temporary = folder.join(format!(".{name}.{}.part", std::process::id()));
+    // The number keeps threads of one process apart.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let write = WRITES.fetch_add(1, Ordering::Relaxed);
+    let temporary = folder.join(format!(".{name}.{}-{write}{PART_ENDING}", std::process::id()));
     let written = write_and_sync(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&temporary);
@@ -126,6 +137,20 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// Removes what killed processes have half written; younger files may be in the making.
+fn remove_left_behind(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let age =
+            entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        let is_old = age.is_some_and(|age| age > PART_AGE_MAX);
+        if name.starts_with('.') && name.ends_with(PART_ENDING) && is_old {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -38,3 +38,22 @@ fn parts_come_from_whichever_model_has_them() {
     assert!(Known::of(&folder.path().join("none"), SEED).unwrap().files.is_empty());
     assert_eq!(models::newest(&folder.path().join("none")).unwrap(), None);
 }
+
+#[test]
+fn writers_at_once_leave_one_whole_file_and_no_scraps() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.tar.gz");
+    let scrap = folder.path().join(".model.tar.gz.1-0.part");
+    std::fs::write(&scrap, "half").unwrap();
+    let two_hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
+    std::fs::File::open(&scrap).unwrap().set_modified(two_hours_ago).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..8_u8 {
+            let path = &path;
+            scope.spawn(move || write_whole(path, &vec![writer; 300_000]).unwrap());
+        }
+    });
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.len() == 300_000 && bytes.iter().all(|byte| *byte == bytes[0]));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
