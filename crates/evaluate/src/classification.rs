@@ -35,7 +35,8 @@ pub struct Report {
     pub macro_average: Scores,
     /// Mean over labels, weighted by support.
     pub weighted: Scores,
-    excludes_label: bool,
+    /// Every decision is between labels of the report, so that its micro average is its accuracy.
+    is_complete: bool,
 }
 
 impl Report {
@@ -51,7 +52,8 @@ impl Report {
         let targets = counts(|pair| pair.0.to_owned());
         let predictions = counts(|pair| pair.1.to_owned());
         let right: Vec<&str> = pairs.iter().filter(|pair| pair.0 == pair.1).map(|pair| pair.0).collect();
-        let mut report = Self { excludes_label: excluded.is_some(), ..Self::default() };
+        let is_complete = excluded.is_none() && predictions.keys().all(|name| targets.contains_key(name));
+        let mut report = Self { is_complete, ..Self::default() };
         // A label that nothing was annotated with is no label of the report, as in Rasa's.
         for (name, support) in targets.iter().filter(|(name, _)| Some(name.as_str()) != excluded) {
             let support = *support;
@@ -99,13 +101,14 @@ impl Report {
             entry.insert("confused_with".to_owned(), Value::Object(confused));
             report.insert(name.clone(), Value::Object(entry));
         }
-        if !self.excludes_label {
-            report.insert("accuracy".to_owned(), Value::from(self.accuracy));
-        }
-        for (name, scores) in
-            [("macro avg", &self.macro_average), ("weighted avg", &self.weighted), ("micro avg", &self.micro)]
-        {
-            report.insert(name.to_owned(), Value::Object(json_of(scores)));
+        let accuracy = ("accuracy", Value::from(self.accuracy));
+        let average = |name, scores| (name, Value::Object(json_of(scores)));
+        let micro = average("micro avg", &self.micro);
+        let (first, last) = if self.is_complete { (accuracy, micro) } else { (micro, accuracy) };
+        let macro_average = average("macro avg", &self.macro_average);
+        let weighted = average("weighted avg", &self.weighted);
+        for (name, value) in [first, macro_average, weighted, last] {
+            report.insert(name.to_owned(), value);
         }
         report
     }
@@ -150,18 +153,6 @@ fn confusions(pairs: &[(&str, &str)], name: &str, excluded: Option<&str>) -> Vec
     counts
 }
 
-/// Expected calibration error over 15 bins of `(confidence, right)`.
-pub fn calibration_error(outcomes: impl Iterator<Item = (f64, bool)>) -> f64 {
-    let (mut bins, mut count) = ([(0.0, 0.0); 15], 0usize);
-    for (confidence, is_right) in outcomes {
-        let bin = &mut bins[((confidence.clamp(0.0, 1.0) * 15.0) as usize).min(14)];
-        bin.0 += confidence;
-        bin.1 += f64::from(u8::from(is_right));
-        count += 1;
-    }
-    bins.iter().map(|(sure, right)| (sure - right).abs()).sum::<f64>() / count.max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,14 +185,9 @@ mod tests {
         assert_eq!(report.labels.len(), 1);
         assert!((report.micro.precision - 0.5).abs() < 1e-9);
         assert!((report.micro.recall - 1.0).abs() < 1e-9);
-        assert!(!report.to_json().contains_key("accuracy"));
+        let json = report.to_json();
+        let keys: Vec<&String> = json.keys().collect();
+        assert_eq!(keys, ["city", "micro avg", "macro avg", "weighted avg", "accuracy"]);
         assert_eq!(Report::of(&[], None).accuracy, 0.0);
-    }
-
-    #[test]
-    fn calibration_compares_confidence_with_success() {
-        let sure_and_right = [(1.0, true), (1.0, true)];
-        assert!(calibration_error(sure_and_right.into_iter()) < 1e-9);
-        assert!((calibration_error([(1.0, false)].into_iter()) - 1.0).abs() < 1e-9);
     }
 }

@@ -75,10 +75,21 @@ impl EntityEvaluation {
                 evaluation.successes.push(listed);
             }
         }
-        let pairs: Vec<(&str, &str)> =
-            evaluation.labels.iter().map(|(wanted, found)| (wanted.as_str(), found.as_str())).collect();
-        evaluation.report = Report::of(&pairs, Some(OUTSIDE));
+        evaluation.report = Report::of(&evaluation.pairs(), Some(OUTSIDE));
         evaluation
+    }
+
+    /// Pairs of wanted and found label.
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        self.labels.iter().map(|(wanted, found)| (wanted.as_str(), found.as_str())).collect()
+    }
+
+    /// Confidences of tokens that were taken for part of an entity, with whether they are; empty when the extractor
+    /// gives none.
+    pub fn confidences(&self) -> Vec<(f64, bool)> {
+        let labelled = self.labels.iter().zip(&self.confidences);
+        let found = labelled.filter(|((_, found), confidence)| found != OUTSIDE && **confidence > 0.0);
+        found.map(|((wanted, found), confidence)| (*confidence, wanted == found)).collect()
     }
 
     /// One extractor's part of the `entity_evaluation` of `POST /model/test/intents`.
@@ -93,19 +104,27 @@ impl EntityEvaluation {
     }
 }
 
-/// The label of a token, `entity.group.role`, and its confidence.
+/// The label of a token, `entity.group.role`, and its confidence, of the entity that has most of it.
 fn label_at(entities: &[&Entity], (start, end): (usize, usize)) -> (String, f64) {
-    let covers = |entity: &&&Entity| {
-        entity.start_chars.is_some_and(|from| from < end) && entity.end_chars.is_some_and(|to| to > start)
+    let shared = |entity: &Entity| {
+        let (from, to) = (entity.start_chars.unwrap_or(0), entity.end_chars.unwrap_or(0));
+        to.min(end).saturating_sub(from.max(start))
     };
-    let Some(entity) = entities.iter().find(covers) else { return (OUTSIDE.to_owned(), 0.0) };
+    // Of equally good ones the first.
+    let Some(entity) =
+        entities.iter().rev().max_by_key(|entity| shared(entity)).filter(|one| shared(one) > 0)
+    else {
+        return (OUTSIDE.to_owned(), 0.0);
+    };
     let mut label = entity.entity.clone();
     for part in [&entity.group, &entity.role].into_iter().flatten() {
         label.push('.');
         label.push_str(part);
     }
-    let confidence = entity.extra.get("confidence_entity").and_then(Value::as_f64).unwrap_or(0.0);
-    (label, confidence)
+    let confidence = |key: &str| entity.extra.get(key).and_then(Value::as_f64);
+    let parts =
+        ["confidence_entity", "confidence_role", "confidence_group"].into_iter().filter_map(confidence);
+    (label, parts.min_by(f64::total_cmp).unwrap_or(0.0))
 }
 
 fn entity_json(entity: &Entity) -> Value {

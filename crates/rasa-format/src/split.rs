@@ -4,7 +4,7 @@
 //! Chance is seeded by the caller: the same seed and data give the same parts. Differs from Rasa:
 //! another generator, so the same seed picks other examples.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use intendant_component::diagnostic::Diagnostic;
 use intendant_numeric::random::Random;
@@ -26,13 +26,24 @@ pub struct Parts<T> {
     pub test: T,
 }
 
-/// A part of language data with the responses it needs.
+/// Language data, or a part of it, with the responses it needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LanguagePart {
     /// Examples of the part; synonyms, patterns and lookup tables of the whole.
     pub data: NluData,
     /// Responses of the part's retrieval examples.
     pub responses: Object,
+}
+
+impl From<LanguageData> for LanguagePart {
+    fn from(language: LanguageData) -> Self {
+        let mut dict = language.responses.dict;
+        let responses = match dict.shift_remove("responses") {
+            Some(Value::Object(responses)) => responses,
+            _ => Object::new(),
+        };
+        Self { data: language.data, responses }
+    }
 }
 
 /// What stays on one side.
@@ -49,7 +60,7 @@ pub enum Grouping {
 /// least one example on each side where it has two. Examples without intent go to training.
 /// `fraction` and `seed` say how much is trained with and which part it is.
 pub fn split_language(
-    language: &LanguageData,
+    language: &LanguagePart,
     grouping: Grouping,
     (fraction, seed): (f64, u64),
     findings: &mut Vec<Diagnostic>,
@@ -84,7 +95,7 @@ pub fn split_language(
     let part = |wanted: bool| {
         let picked = examples.iter().zip(&sides.is_trained).filter(|(_, trained)| **trained == wanted);
         let examples: Vec<Example> = picked.map(|(example, _)| example.clone()).collect();
-        let responses = needed_responses(language, &examples);
+        let responses = needed_responses(&language.responses, &examples);
         let data = NluData { examples, ..without_examples(&language.data) };
         LanguagePart { data, responses }
     };
@@ -181,12 +192,10 @@ fn classes(examples: &[Example]) -> Vec<Vec<usize>> {
     classes
 }
 
-fn needed_responses(language: &LanguageData, examples: &[Example]) -> Object {
-    let Some(Value::Object(all)) = language.responses.dict.get("responses") else { return Object::new() };
-    let is_needed = |name: &str| {
-        let keys = examples.iter().filter_map(|example| example.intent_response_key.as_deref());
-        name.strip_prefix("utter_").is_some_and(|name| keys.into_iter().any(|key| key == name))
-    };
+fn needed_responses(all: &Object, examples: &[Example]) -> Object {
+    let keys: HashSet<&str> =
+        examples.iter().filter_map(|example| example.intent_response_key.as_deref()).collect();
+    let is_needed = |name: &str| name.strip_prefix("utter_").is_some_and(|name| keys.contains(name));
     let needed = all.iter().filter(|(name, _)| is_needed(name));
     needed.map(|(name, variations)| (name.clone(), variations.clone())).collect()
 }

@@ -3,6 +3,8 @@
 pub mod comparison;
 mod core;
 mod nlu;
+mod nlu_compare;
+mod nlu_files;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ mod page;
 mod parity;
 mod reference;
 mod replicas;
+mod reports;
 mod retraining;
 mod rotation;
 mod serving;

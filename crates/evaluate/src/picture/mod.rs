@@ -5,10 +5,12 @@ mod pdf;
 mod png;
 mod svg;
 
+pub(crate) use svg::escape;
+
 pub use charts::{Line, Point, calibration, confidence_histogram, confusion_matrix, curves};
 
 /// The width that a character takes, in pixels; all have the same.
-const CHAR_WIDTH: f64 = 8.0;
+const CHAR_WIDTH: f64 = 7.0;
 /// From a text's base line up to the top of its capitals.
 const CAPITAL_HEIGHT: f64 = 10.0;
 

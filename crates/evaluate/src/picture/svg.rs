@@ -8,7 +8,7 @@ pub(super) fn write(picture: &Picture) -> String {
     let (width, height) = (picture.width, picture.height);
     // Writing to a string cannot fail.
     let mut svg = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="monospace" font-size="13" role="img">"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="monospace" font-size="12" role="img">"#
     );
     let _ = write!(svg, "\n<title>{}</title>\n", escape(&picture.title));
     let _ = writeln!(svg, r##"<rect width="100%" height="100%" fill="#fff"/>"##);

@@ -1,18 +1,18 @@
 //! Parts of data.
 
-use intendant_rasa_format::nlu::{self, LanguageData};
-use intendant_rasa_format::split::{Grouping, split_language, split_stories};
+use intendant_rasa_format::nlu;
+use intendant_rasa_format::split::{Grouping, LanguagePart, split_language, split_stories};
 use intendant_rasa_format::{SourceFile, yaml};
 use serde_json::json;
 
-fn language(classes: &[(&str, usize)]) -> LanguageData {
+fn language(classes: &[(&str, usize)]) -> LanguagePart {
     let mut text = "version: \"3.1\"\nnlu:\n".to_owned();
     for (name, n_examples) in classes {
         let lines: String = (0..*n_examples).map(|idx| format!("    - {name} {idx}\n")).collect();
         text.push_str(&format!("- intent: {name}\n  examples: |\n{lines}"));
     }
     text.push_str("- lookup: l\n  examples: |\n    - x\nresponses:\n  utter_faq/a: [{text: a}]\n  utter_faq/b: [{text: b}]\n");
-    nlu::read(&SourceFile::new("nlu.yml", text), &|_| None, &mut Vec::new())
+    nlu::read(&SourceFile::new("nlu.yml", text), &|_| None, &mut Vec::new()).into()
 }
 
 #[test]
@@ -52,7 +52,8 @@ fn templates_stay_on_one_side() {
         lines(&patterns),
         lines(&["WHY [C](city)", "how [C](city)"])
     );
-    let language = nlu::read(&SourceFile::new("nlu.yml", text), &|_| None, &mut Vec::new());
+    let language: LanguagePart =
+        nlu::read(&SourceFile::new("nlu.yml", text), &|_| None, &mut Vec::new()).into();
     for seed in 0..5 {
         let parts = split_language(&language, Grouping::Templates, (0.8, seed), &mut Vec::new());
         let sides = [&parts.train.data.examples, &parts.test.data.examples];

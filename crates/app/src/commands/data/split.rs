@@ -36,7 +36,7 @@ fn split_messages(
     grouping: Grouping,
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
-    let language = language(&options.nlu, "en", environment)?;
+    let language = LanguagePart::from(language(&options.nlu, "en", environment)?);
     if language.data.examples.is_empty() {
         return Err(Failure::new("", "there are no messages to split; name the files with --nlu"));
     }

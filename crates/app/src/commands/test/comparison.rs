@@ -26,6 +26,12 @@ pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// `results.json` of scores.
+pub fn scores_json(results: &[(String, Figures)]) -> Value {
+    let entries = results.iter().map(|(name, figures)| (name.clone(), Value::from(figures.clone())));
+    Value::Object(entries.collect::<Object>())
+}
+
 /// `results.json` of numbers of stories.
 pub fn counts_json(results: &[(String, Figures)]) -> Value {
     let counts = |figures: &Figures| -> Value {

@@ -1,0 +1,105 @@
+//! The files that tests leave: Rasa's names and shapes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use fixtures::project::Sandbox;
+use serde_json::Value;
+
+use crate::{intendant, repository};
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn run(sandbox: &Sandbox, arguments: &[&str]) {
+    let output = intendant(sandbox.path(), arguments);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {told}");
+}
+
+#[test]
+fn tests_leave_rasas_files_and_ours() {
+    let sandbox = Sandbox::copy_of(&repository().join("examples/advisor")).unwrap();
+    run(&sandbox, &["train"]);
+    run(&sandbox, &["test", "nlu", "-u", "tests/messages.yml", "--successes"]);
+    let results = sandbox.path().join("results");
+    let mut expected: BTreeSet<String> = ["intent", "response_selection", "DIETClassifier"]
+        .iter()
+        .flat_map(|name| {
+            ["report.json", "errors.json", "successes.json", "confusion_matrix.png", "histogram.png"]
+                .map(|ending| format!("{name}_{ending}"))
+        })
+        .collect();
+    let ours = [
+        "intent_calibration.png",
+        "response_selection_calibration.png",
+        "nlu_findings.json",
+        "nlu_report.html",
+    ];
+    expected.extend(ours.map(str::to_owned));
+    assert_eq!(names(&results), expected);
+    for name in names(&results).iter().filter(|name| name.ends_with(".png")) {
+        assert!(std::fs::read(results.join(name)).unwrap().starts_with(b"\x89PNG"), "{name}");
+    }
+    let report = json(&results.join("intent_report.json"));
+    for average in ["micro avg", "macro avg", "weighted avg"] {
+        for figure in ["precision", "recall", "f1-score", "support"] {
+            assert!(report[average][figure].is_number(), "{average} {figure}");
+        }
+    }
+    assert!(report["accuracy"].is_number() && report["greet"]["confused_with"].is_object());
+    let entities = json(&results.join("DIETClassifier_report.json"));
+    let last = entities.as_object().unwrap().keys().next_back().unwrap();
+    assert_eq!(last, "accuracy");
+    let findings = json(&results.join("nlu_findings.json"));
+    assert_eq!(findings["setting"], "messages that were held back");
+    let accuracy = &findings["intents"]["accuracy"];
+    assert!(accuracy["low"].as_f64() < accuracy["value"].as_f64(), "{accuracy}");
+    let page = std::fs::read_to_string(results.join("nlu_report.html")).unwrap();
+    assert!(page.contains("<svg ") && page.contains("DIETClassifier"));
+
+    run(&sandbox, &["test", "core", "--e2e", "-s", "tests", "--out", "core", "--successes"]);
+    let expected = [
+        "failed_test_stories.yml",
+        "stories_with_warnings.yml",
+        "story_confusion_matrix.png",
+        "story_report.json",
+        "successful_test_stories.yml",
+    ];
+    assert_eq!(names(&sandbox.path().join("core")), expected.map(str::to_owned).into());
+}
+
+/// Cross-validation finds labels that were exchanged; the same seed finds the same.
+#[test]
+fn exchanged_labels_are_suspected() {
+    let sandbox = Sandbox::copy_of(&repository().join("examples/advisor")).unwrap();
+    let places = ["thank", "goodbye"];
+    let lines = |intent: &str, texts: &[&str]| -> String {
+        let items: String = texts.iter().map(|text| format!("    - {text}\n")).collect();
+        format!("- intent: {intent}\n  examples: |\n{items}")
+    };
+    let thanks: Vec<String> =
+        (0..12).map(|idx| format!("vielen dank für alles {}", "sehr ".repeat(idx))).collect();
+    let byes: Vec<String> =
+        (0..12).map(|idx| format!("auf wiedersehen und bis {}", "bald ".repeat(idx))).collect();
+    let mut first: Vec<&str> = thanks.iter().map(String::as_str).collect();
+    first.push("auf wiedersehen und bis morgen");
+    let second: Vec<&str> = byes.iter().map(String::as_str).collect();
+    let text = format!("version: \"3.1\"\nnlu:\n{}{}", lines(places[0], &first), lines(places[1], &second));
+    sandbox.write("exchanged.yml", &text).unwrap();
+    let test = |out: &str| {
+        run(&sandbox, &["test", "nlu", "-u", "exchanged.yml", "--cross-validation", "-f", "3", "--out", out]);
+        json(&sandbox.path().join(out).join("nlu_findings.json"))
+    };
+    let findings = test("one");
+    let suspects = findings["suspects"].as_array().unwrap();
+    assert_eq!(suspects[0]["text"], "auf wiedersehen und bis morgen", "{findings}");
+    assert_eq!(suspects[0]["suggested"], "goodbye");
+    assert_eq!(findings, test("two"));
+}
