@@ -301,7 +301,7 @@ impl<'a> Outlets<'a> {
                 other => other,
             };
             // Whatever goes elsewhere is shown to the caller as well.
-            match name.and_then(|name| channels.outlet(name)) {
+            match name.and_then(|name| channels.outlet(name, tracker)) {
                 Some(outlet) => Arc::new(Tee { outlet, collector }),
                 None => collector,
             }

@@ -10,8 +10,10 @@ use axum::body::Body;
 use axum::extract::State;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use intendant_channel::platform::Call;
 use intendant_port::deliver::Courier;
 use intendant_port::trace::{SpanContext, SpanKind};
+use intendant_port::web::form_decode;
 use intendant_serve::server::Server;
 use intendant_serve::trace::{self, Begun};
 use intendant_serve::workshop::Workshop;
@@ -19,9 +21,10 @@ use intendant_serve::workshop::Workshop;
 use crate::auth::Auth;
 use crate::cors::Cors;
 use crate::error::{ApiError, json_response};
-use crate::request::{Request, parse_query};
+use crate::request::Request;
 use crate::route::{Gate, Matched, Operation, find};
 use crate::sockets::Desk;
+use crate::station::Station;
 use crate::webhooks::Channels;
 use crate::{conversations, metrics, model, openapi, system, webhooks};
 
@@ -80,10 +83,28 @@ async fn answer(
         api.settings.cors.decorate(&headers, response.headers_mut());
         return Ok(response);
     }
+    if let Some((station, tail)) = api.channels.station_at(parts.uri.path())
+        && matches!(parts.method, Method::GET | Method::POST)
+    {
+        let call = Call {
+            method: parts.method,
+            tail: tail.to_owned(),
+            target: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            query: form_decode(parts.uri.query().unwrap_or("")),
+            headers: parts.headers,
+            body: bytes::Bytes::new(),
+        };
+        let (start, method) = (Instant::now(), call.method.clone());
+        let response = respond_at(&api, station, call, body).await;
+        let status = response.status();
+        let labels = [method.as_str(), "/webhooks/{channel}/webhook", status.as_str()];
+        api.server.metrics().requests.add(&labels, start.elapsed());
+        return Ok(response);
+    }
     let request = Request {
         method: parts.method,
         path: parts.uri.path().to_owned(),
-        query: parse_query(parts.uri.query().unwrap_or("")),
+        query: form_decode(parts.uri.query().unwrap_or("")),
         headers: parts.headers,
         body: bytes::Bytes::new(),
     };
@@ -146,6 +167,20 @@ async fn respond(api: &Arc<Api>, mut request: Request, body: Body) -> Response<B
                 response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
             }
             response
+        }
+    }
+}
+
+/// Answers a request to a provider's webhook.
+async fn respond_at(api: &Api, station: &Arc<Station>, mut call: Call, body: Body) -> Response<Body> {
+    match read_body(body, &call.headers, MESSAGE_BYTES_MAX).await {
+        Ok(body) => {
+            call.body = body;
+            station.receive(&api.server, call).await
+        }
+        Err(error) => {
+            let Call { method, target, query, headers, body, .. } = call;
+            error.into_response(&Request { method, path: target, query, headers, body })
         }
     }
 }

@@ -15,6 +15,7 @@ use intendant_channel::stream::stream;
 use intendant_port::outlet::Outlet;
 use intendant_serve::error::Kind;
 use intendant_serve::server::{Incoming, Server};
+use intendant_talk::tracker::Tracker;
 use serde_json::Value;
 
 use crate::auth::Jwt;
@@ -22,6 +23,7 @@ use crate::error::{ApiError, json_response, text_response};
 use crate::model::healthy;
 use crate::request::Request;
 use crate::sockets::Sockets;
+use crate::station::Station;
 
 /// The scope of those who may write into any conversation.
 const SPEAKS_FOR_OTHERS: &str = "clientEvents:create";
@@ -43,6 +45,8 @@ pub enum Channel {
     Rasa(Option<Box<Jwt>>),
     /// Answers over sockets, which have a path of their own.
     Sockets(Arc<Sockets>),
+    /// A messaging provider.
+    Station(Arc<Station>),
 }
 
 impl Channels {
@@ -56,18 +60,28 @@ impl Channels {
         self.channels.keys().map(String::as_str)
     }
 
-    /// Where a channel sends messages outside of a request; `None` when it cannot.
-    pub fn outlet(&self, name: &str) -> Option<Arc<dyn Outlet>> {
+    /// Where a channel sends messages to a conversation outside of a request; `None` when it cannot.
+    pub fn outlet(&self, name: &str, tracker: &Tracker) -> Option<Arc<dyn Outlet>> {
         match self.channels.get(name)? {
             Channel::Rest | Channel::Rasa(_) => None,
             Channel::Callback(outlet) => Some(Arc::clone(outlet)),
             Channel::Sockets(sockets) => Some(Arc::clone(&sockets.hub) as Arc<dyn Outlet>),
+            Channel::Station(station) => station.outlet(tracker),
         }
     }
 
-    /// Ends the connections of channels that keep them, each as soon as its messages are handled.
+    /// Takes no more messages, and ends the connections of channels that keep them, each as soon as
+    /// its messages are handled.
     pub fn stop(&self) {
         self.all_sockets().for_each(|sockets| sockets.hub.stop());
+        self.stations().for_each(|station| station.stop());
+    }
+
+    /// Waits until the messages that were taken are handled.
+    pub async fn settled(&self) {
+        for station in self.stations() {
+            station.settled().await;
+        }
     }
 
     /// Waits until those connections are closed.
@@ -79,6 +93,23 @@ impl Channels {
 
     pub(crate) fn sockets_at(&self, path: &str) -> Option<&Arc<Sockets>> {
         self.all_sockets().find(|sockets| sockets.serves(path))
+    }
+
+    /// The provider whose webhook is at a path, and what of it is asked for.
+    pub(crate) fn station_at<'a>(&self, path: &'a str) -> Option<(&Arc<Station>, &'a str)> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let (name, tail) = path.strip_prefix("/webhooks/")?.split_once('/')?;
+        match self.channels.get(name)? {
+            Channel::Station(station) => Some((station, tail)),
+            _ => None,
+        }
+    }
+
+    fn stations(&self) -> impl Iterator<Item = &Arc<Station>> {
+        self.channels.values().filter_map(|channel| match channel {
+            Channel::Station(station) => Some(station),
+            _ => None,
+        })
     }
 
     fn all_sockets(&self) -> impl Iterator<Item = &Arc<Sockets>> {
@@ -129,7 +160,7 @@ pub async fn receive(
             handle(server, inbound, name, Arc::clone(outlet)).await;
             Ok(text_response(StatusCode::OK, "success"))
         }
-        Channel::Sockets(_) => Err(ApiError::unknown_path(request)),
+        Channel::Sockets(_) | Channel::Station(_) => Err(ApiError::unknown_path(request)),
     }
 }
 

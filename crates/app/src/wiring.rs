@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use intendant_api::auth::Jwt;
 use intendant_api::sockets::Sockets;
+use intendant_api::station::Station;
 use intendant_api::webhooks::{Channel, Channels};
 use intendant_broker::open::{self as open_broker, event_broker};
 use intendant_channel::callback::Callback;
+use intendant_channel::options::Fields;
+use intendant_channel::platform::{self, Open, Reach};
 use intendant_channel::socketio::hub::{self as socketio, Hub};
 use intendant_channel::socketio::options::Options;
 use intendant_client::action::{ActionOptions, WebhookActions};
@@ -18,6 +21,7 @@ use intendant_client::endpoint::Endpoint;
 use intendant_client::generate::WebhookGenerator;
 use intendant_client::http::{HttpClient, Outgoing};
 use intendant_client::interpret::WebhookInterpreter;
+use intendant_client::web::HttpWeb;
 use intendant_component::diagnostic::Diagnostic;
 use intendant_config::Environment;
 use intendant_port::action::ActionServer;
@@ -26,6 +30,7 @@ use intendant_port::interpret::Interpreter;
 use intendant_port::store::TrackerStore;
 use intendant_rasa_format::credentials::{self, ChannelConfig};
 use intendant_rasa_format::endpoints::{self, EndpointConfig, Endpoints};
+use intendant_rasa_format::suggest::closest;
 use intendant_rasa_format::yaml::{self, SourceFile};
 use intendant_serve::server::{Outside, Server, Settings};
 use intendant_store::open;
@@ -41,19 +46,8 @@ use crate::{project, report, tracing_endpoint};
 const DEFAULT_ENDPOINTS: &str = "endpoints.yml";
 const DEFAULT_CREDENTIALS: &str = "credentials.yml";
 
-/// Channels of Rasa that are not in this version.
-const LATER_CHANNELS: [&str; 10] = [
-    "facebook",
-    "slack",
-    "telegram",
-    "twilio",
-    "twilio_voice",
-    "mattermost",
-    "rocketchat",
-    "botframework",
-    "webexteams",
-    "hangouts",
-];
+/// The channels that are no messaging providers.
+const OTHER_CHANNELS: [&str; 5] = ["rest", "cmdline", "callback", "rasa", socketio::NAME];
 
 /// How long the server behind the `rasa` channel may take to tell its key.
 const KEY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -259,17 +253,10 @@ pub async fn channels(
             "callback" => channels.open("callback", callback(channel, client)?),
             "rasa" => channels.open("rasa", Channel::Rasa(signing_key(channel, client).await.map(Box::new))),
             socketio::NAME => channels.open(socketio::NAME, sockets(channel)?),
-            name if LATER_CHANNELS.contains(&name) => {
-                tracing::warn!(channel = name, "this channel is not in this version; going on without it");
-            }
-            name => {
-                let message = format!(
-                    "{}:{}: `{name}` is no channel that is built in; a channel in Python cannot be loaded: \
-                     let it talk to the REST or callback channel",
-                    channel.source.file, channel.source.line
-                );
-                return Err(Failure::new("", message));
-            }
+            name => match platform::ALL.iter().find(|(known, _)| *known == name) {
+                Some(&(name, open)) => channels.open(name, station(channel, open, client).await?),
+                None => return Err(unknown_channel(channel)),
+            },
         }
     }
     Ok(channels)
@@ -301,11 +288,54 @@ fn callback(channel: &ChannelConfig, client: &HttpClient) -> Result<Channel, Fai
     Ok(Channel::Callback(Arc::new(Callback::new(courier, url))))
 }
 
-fn sockets(channel: &ChannelConfig) -> Result<Channel, Failure> {
-    let unusable = |why: &dyn std::fmt::Display| {
-        let source = &channel.source;
-        Failure::new("", format!("{}:{}: {}: {why}", source.file, source.line, channel.name))
+/// A messaging provider, ready to receive.
+async fn station(channel: &ChannelConfig, open: Open, client: &HttpClient) -> Result<Channel, Failure> {
+    let mut fields = Fields::new(&channel.options);
+    let platform = open(&mut fields);
+    let (problems, unknown) = fields.finish();
+    if !problems.is_empty() {
+        return Err(unusable(channel, &problems.join("; ")));
+    }
+    for option in unknown {
+        tracing::warn!(channel = channel.name, option, "this option is not known and has no effect");
+    }
+    let reach = Reach { web: Arc::new(HttpWeb::new(client.clone())), clock: Arc::new(SystemClock) };
+    let station = Station::new(platform, reach);
+    station.start().await.map_err(|error| unusable(channel, &error.chain()))?;
+    Ok(Channel::Station(Arc::new(station)))
+}
+
+fn unknown_channel(channel: &ChannelConfig) -> Failure {
+    let name = &channel.name;
+    let why = match name.contains('.') {
+        true => {
+            "a channel in Python cannot be loaded: let it run by itself and talk to the `callback` or `rest` \
+                 channel, as docs/channels.md shows"
+                .to_owned()
+        }
+        false => {
+            let known = OTHER_CHANNELS.iter().copied().chain(platform::ALL.iter().map(|(name, _)| *name));
+            let known: Vec<&str> = known.collect();
+            let hint = closest(name, known.iter().copied());
+            let hint = hint.map_or_else(|| ".".to_owned(), |known| format!(", did you mean `{known}`?"));
+            format!("this channel is not known{hint} There are {}", known.join(", "))
+        }
     };
+    unusable(channel, &why)
+}
+
+fn unusable(channel: &ChannelConfig, why: &dyn std::fmt::Display) -> Failure {
+    let source = &channel.source;
+    // A channel of --connector stands in no file.
+    let place = match source.file.is_empty() {
+        true => String::new(),
+        false => format!("{}:{}: ", source.file, source.line),
+    };
+    Failure::new("", format!("{place}{}: {why}", channel.name))
+}
+
+fn sockets(channel: &ChannelConfig) -> Result<Channel, Failure> {
+    let unusable = |why: &dyn std::fmt::Display| unusable(channel, why);
     let options = Options::read(&channel.options).map_err(|why| unusable(&why))?;
     for option in Options::unknown(&channel.options) {
         tracing::warn!(channel = channel.name, option, "this option is not known and has no effect");

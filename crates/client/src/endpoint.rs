@@ -4,6 +4,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use intendant_port::error::{Error, Kind, Result};
+use intendant_port::web::percent_encode;
 use intendant_rasa_format::endpoints::EndpointConfig;
 use intendant_talk::domain::python_text;
 
@@ -11,6 +12,7 @@ use intendant_talk::domain::python_text;
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     url: String,
+    label: Option<String>,
     query: String,
     headers: HeaderMap,
 }
@@ -19,7 +21,7 @@ impl Endpoint {
     /// Reads the settings of an endpoint. Nothing is connected.
     pub fn new(config: &EndpointConfig) -> Result<Self> {
         let url = config.url.clone().ok_or_else(|| unusable("the endpoint has no url"))?;
-        let mut endpoint = Self { url, query: String::new(), headers: HeaderMap::new() };
+        let mut endpoint = Self { url, label: None, query: String::new(), headers: HeaderMap::new() };
         for (key, value) in &config.params {
             endpoint.push_query(key, &python_text(value));
         }
@@ -50,7 +52,16 @@ impl Endpoint {
 
     /// An endpoint that is nothing but a URL.
     pub fn bare(url: &str) -> Result<Self> {
-        let endpoint = Self { url: url.to_owned(), query: String::new(), headers: HeaderMap::new() };
+        let url = url.to_owned();
+        let endpoint = Self { url, label: None, query: String::new(), headers: HeaderMap::new() };
+        endpoint.uri()?;
+        Ok(endpoint)
+    }
+
+    /// A URL that holds a secret; errors name it by `label`.
+    pub fn secret(url: &str, label: &str) -> Result<Self> {
+        let (url, label) = (url.to_owned(), Some(label.to_owned()));
+        let endpoint = Self { url, label, query: String::new(), headers: HeaderMap::new() };
         endpoint.uri()?;
         Ok(endpoint)
     }
@@ -64,6 +75,9 @@ impl Endpoint {
 
     /// The URL without parameters, which may be secret.
     pub fn url(&self) -> &str {
+        if let Some(label) = &self.label {
+            return label;
+        }
         self.url.split(['?', '#']).next().unwrap_or(&self.url)
     }
 
@@ -100,15 +114,6 @@ impl Endpoint {
 
 fn unusable(message: impl Into<String>) -> Error {
     Error::new(Kind::Unsupported, message)
-}
-
-fn percent_encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
 }
 
 #[cfg(test)]

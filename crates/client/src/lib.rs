@@ -13,3 +13,5 @@ pub mod generate;
 pub mod http;
 pub mod interpret;
 pub mod otlp;
+pub mod retry;
+pub mod web;

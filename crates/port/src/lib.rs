@@ -16,6 +16,7 @@ pub mod lock;
 pub mod outlet;
 pub mod store;
 pub mod trace;
+pub mod web;
 
 use std::future::Future;
 use std::pin::Pin;

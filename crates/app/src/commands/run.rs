@@ -159,6 +159,10 @@ pub async fn listen_until_stopped(house: House, interface: &str, port: u16) -> R
     };
     listen::serve(Listener { tcp: listener, tls }, router, stopped).await;
     tracing::info!("stopping");
+    // What was taken is answered before the conversations are closed.
+    if tokio::time::timeout(GOODBYE_TIMEOUT, channels.settled()).await.is_err() {
+        tracing::warn!("some messages of channels were not handled in time");
+    }
     server.stop().await;
     if tokio::time::timeout(GOODBYE_TIMEOUT, channels.done()).await.is_err() {
         tracing::warn!("some sockets were not closed in time");

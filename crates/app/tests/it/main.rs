@@ -1,6 +1,7 @@
 //! The binary as its users meet it: files, command line, HTTP, a browser, an action server.
 #![allow(clippy::unwrap_used)]
 
+mod channels;
 mod cli;
 mod crash;
 mod interactive;
@@ -13,6 +14,7 @@ mod retraining;
 mod rotation;
 mod serving;
 mod sockets;
+mod stand_in;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
