@@ -1,7 +1,7 @@
 //! The `socketio` channel over HTTP: long polling, WebSockets, and the change from one to the other.
 //!
 //! What the packets mean is known to [`intendant_channel::socketio`]; here they are carried, and
-//! users' messages handed to the server. Clients of Engine.IO 3 are refused, as Rasa does.
+//! users' messages handed to the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use intendant_channel::socketio::hub::{Hub, NAME, PAYLOAD_BYTES_MAX};
-use intendant_channel::socketio::packet;
+use intendant_channel::socketio::hub::{Client, Hub, NAME, PAYLOAD_BYTES_MAX};
+use intendant_channel::socketio::packet::{self, Revision};
 use intendant_channel::socketio::session::{Session, Transport, Work};
 use intendant_port::outlet::Outlet;
 use intendant_serve::server::{Incoming, Server};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::auth::Jwt;
-use crate::request::parse_query;
+use intendant_port::web::form_decode;
 
 /// How long a client may take to try a WebSocket.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,11 +62,11 @@ pub(crate) struct Desk {
 impl Desk {
     /// Answers a request to the sockets' path.
     pub(crate) async fn respond(&self, parts: Parts, body: Body) -> Response<Body> {
-        let query = parse_query(parts.uri.query().unwrap_or(""));
+        let query = form_decode(parts.uri.query().unwrap_or(""));
         let query = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        if query("EIO") != Some("4") {
+        let Some(revision) = query("EIO").and_then(Revision::of) else {
             return refused(StatusCode::BAD_REQUEST, UNSUPPORTED_VERSION);
-        }
+        };
         let session = match query("sid") {
             None => None,
             Some(id) => match self.sockets.hub.find(id) {
@@ -74,25 +74,35 @@ impl Desk {
                 None => return refused(StatusCode::BAD_REQUEST, "Invalid session"),
             },
         };
+        // Clients of revision 3 have no better place for it.
+        let token = query("token");
         match (query("transport"), &parts.method, session) {
-            (Some("polling"), &Method::GET, None) => self.open().await,
+            (Some("polling"), &Method::GET, None) => self.open(revision, token).await,
             (Some("polling"), &Method::GET, Some(session)) => poll(&session).await,
             (Some("polling"), &Method::POST, Some(session)) => self.post(&session, body).await,
-            (Some("websocket"), &Method::GET, session) => self.upgrade(parts, session).await,
+            (Some("websocket"), &Method::GET, Some(session)) => self.upgrade(parts, session, Way::Over).await,
+            (Some("websocket"), &Method::GET, None) => {
+                match self.begin(Transport::WebSocket, revision, token) {
+                    Some(session) => self.upgrade(parts, session, Way::New).await,
+                    None => refused(StatusCode::SERVICE_UNAVAILABLE, "Too many sessions"),
+                }
+            }
             (Some("polling" | "websocket"), _, _) => refused(StatusCode::BAD_REQUEST, "Invalid request"),
             _ => refused(StatusCode::BAD_REQUEST, "Invalid transport"),
         }
     }
 
-    fn begin(&self, transport: Transport) -> Option<Arc<Session>> {
-        let session = self.sockets.hub.open(transport)?;
+    fn begin(&self, transport: Transport, revision: Revision, token: Option<&str>) -> Option<Arc<Session>> {
+        let admit = |proof: &Value| self.sockets.admits(proof);
+        let client = Client { revision, proof: json!({"token": token}), admit: &admit };
+        let session = self.sockets.hub.open(transport, client)?;
         let (sockets, kept) = (Arc::clone(&self.sockets), Arc::clone(&session));
         tokio::spawn(async move { sockets.hub.keep(kept).await });
         Some(session)
     }
 
-    async fn open(&self) -> Response<Body> {
-        match self.begin(Transport::Polling) {
+    async fn open(&self, revision: Revision, token: Option<&str>) -> Response<Body> {
+        match self.begin(Transport::Polling, revision, token) {
             Some(session) => poll(&session).await,
             None => refused(StatusCode::SERVICE_UNAVAILABLE, "Too many sessions"),
         }
@@ -113,7 +123,10 @@ impl Desk {
         let Ok(text) = std::str::from_utf8(&bytes) else {
             return refused(StatusCode::BAD_REQUEST, "Invalid payload");
         };
-        for packet in text.split(packet::SEPARATOR) {
+        let Some(packets) = session.revision().split(text) else {
+            return refused(StatusCode::BAD_REQUEST, "Invalid payload");
+        };
+        for packet in packets {
             self.receive(session, packet);
         }
         text_response(StatusCode::OK, "ok")
@@ -148,20 +161,29 @@ impl Desk {
     }
 }
 
+/// Why a WebSocket is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// For a new session.
+    New,
+    /// To carry on one that polls.
+    Over,
+}
+
 /// # WebSockets
 impl Desk {
-    async fn upgrade(&self, mut parts: Parts, session: Option<Arc<Session>>) -> Response<Body> {
+    async fn upgrade(&self, mut parts: Parts, session: Arc<Session>, way: Way) -> Response<Body> {
         let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await else {
+            if way == Way::New {
+                session.close();
+            }
             return refused(StatusCode::BAD_REQUEST, "Invalid websocket upgrade");
         };
         let upgrade = upgrade.max_message_size(PAYLOAD_BYTES_MAX).max_frame_size(PAYLOAD_BYTES_MAX);
         let desk = self.clone();
-        match session {
-            Some(session) => upgrade.on_upgrade(move |socket| desk.change_over(session, socket)),
-            None => match self.begin(Transport::WebSocket) {
-                Some(session) => upgrade.on_upgrade(move |socket| desk.carry(session, socket)),
-                None => refused(StatusCode::SERVICE_UNAVAILABLE, "Too many sessions"),
-            },
+        match way {
+            Way::Over => upgrade.on_upgrade(move |socket| desk.change_over(session, socket)),
+            Way::New => upgrade.on_upgrade(move |socket| desk.carry(session, socket)),
         }
     }
 

@@ -113,7 +113,7 @@ fn what_is_no_socket_is_refused() {
         assert_eq!((answer.status, answer.text()), (status, json!(message).to_string()), "{query}");
     };
     let unsupported = "The client is using an unsupported version of the Socket.IO or Engine.IO protocols";
-    check("?EIO=3&transport=polling", 400, unsupported);
+    check("?EIO=2&transport=polling", 400, unsupported);
     check("", 400, unsupported);
     check("?EIO=4", 400, "Invalid transport");
     check("?EIO=4&transport=websocket", 400, "Invalid websocket upgrade");
@@ -208,20 +208,93 @@ fn sockets_prove_who_they_are() {
     check(&json!({"token": format!("Bearer {token}")}).to_string(), "40{\"sid\":\"");
 }
 
-#[test]
-fn real_clients_talk() {
+/// What a real client of this version hears, and the id of its session.
+fn real_client(version: u32, server: &Server, options: &Value) -> Option<(Vec<Value>, String)> {
     let Ok(folder) = std::env::var("INTENDANT_TEST_SOCKETIO") else {
         eprintln!("skipped: INTENDANT_TEST_SOCKETIO does not name a folder with socket.io-client for Node");
-        return;
+        return None;
     };
-    let (_sandbox, server) = start("socketio:\n  session_persistence: true\n");
-    for transports in ["polling", "websocket", "polling,websocket"] {
-        let script = repository().join("crates/app/tests/it/socketio_client.js");
-        let port = server.port.to_string();
-        let output = Command::new("node").arg(script).args([&folder, &port, transports]).output().unwrap();
-        let heard = String::from_utf8_lossy(&output.stdout).into_owned();
-        let expected = json!({"text": GREETING}).to_string();
-        assert!(output.status.success(), "{transports}: {}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(heard.trim(), expected, "{transports}");
+    let script = repository().join("crates/app/tests/it/socketio_client.js");
+    let arguments = [folder, version.to_string(), server.port.to_string(), options.to_string()];
+    let output = Command::new("node").arg(script).args(arguments).output().unwrap();
+    let (heard, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "client {version}, {options}: {heard}{errors}");
+    let mut heard: Vec<Value> = heard.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let is_end = |line: &Value| line[0] == "session";
+    let session = heard.pop_if(|line| is_end(line)).map(|line| line[1].as_str().unwrap().to_owned());
+    Some((heard, session.unwrap_or_default()))
+}
+
+#[test]
+fn real_clients_talk_leave_and_come_back() {
+    let sandbox = trained_starter();
+    sandbox
+        .write("credentials.yml", "socketio:\n  session_persistence: true\n  metadata_key: customData\n")
+        .unwrap();
+    let server = Server::start(binary(), sandbox.path(), &["run", "--enable-api"]).unwrap();
+    for version in [2, 3, 4] {
+        for transports in [json!(["polling"]), json!(["websocket"]), json!(["polling", "websocket"])] {
+            let options = json!({"transports": transports, "leaves": true});
+            let Some((heard, session)) = real_client(version, &server, &options) else { return };
+            let expected = [
+                json!(["session_confirm", "string"]),
+                json!(["bot_uttered", {"text": GREETING}]),
+                json!(["bot_uttered", {"text": "Goodbye, take care!"}]),
+            ];
+            assert_eq!(heard, expected, "client {version}, {options}");
+            let tracker = get(&mut server.connect().unwrap(), &format!("/conversations/{session}/tracker"));
+            let tracker = tracker.json().unwrap();
+            let message = tracker["events"].as_array().unwrap().iter().find(|event| event["event"] == "user");
+            let message = message.unwrap();
+            assert_eq!((&message["text"], &message["metadata"]["page"]), (&json!("hi there"), &json!("/")));
+        }
     }
+}
+
+#[test]
+fn real_clients_prove_who_they_are() {
+    let sandbox = trained_starter();
+    let credentials = "socketio:\n  namespace: /site\n  jwt_key: \"a key that nobody else knows at all\"\n";
+    sandbox.write("credentials.yml", credentials).unwrap();
+    let server = Server::start(binary(), sandbox.path(), &["run"]).unwrap();
+    let key = jsonwebtoken::EncodingKey::from_secret(b"a key that nobody else knows at all");
+    let token =
+        jsonwebtoken::encode(&jsonwebtoken::Header::default(), &json!({"name": "anna"}), &key).unwrap();
+    for version in [2, 3, 4] {
+        let mut options =
+            json!({"transports": ["polling", "websocket"], "namespace": "/site", "token": token});
+        let Some((heard, _)) = real_client(version, &server, &options) else { return };
+        assert_eq!(heard.last(), Some(&json!(["bot_uttered", {"text": GREETING}])), "client {version}");
+        options["token"] = json!("nonsense");
+        let (heard, _) = real_client(version, &server, &options).unwrap();
+        assert_eq!(heard, [json!(["refused", "Connection rejected by server"])], "client {version}");
+    }
+}
+
+#[test]
+fn a_client_of_the_third_revision_talks() {
+    let (_sandbox, server) = start("socketio:\n  session_persistence: true\n");
+    let mut connection = server.connect().unwrap();
+    let opened = get(&mut connection, "/socket.io/?EIO=3&transport=polling");
+    // It is in the root namespace at once.
+    let (length, rest) = opened.text().split_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (packet, rest) = rest.split_at(length.parse().unwrap());
+    let opened: Value = serde_json::from_str(packet.strip_prefix('0').unwrap()).unwrap();
+    assert_eq!(rest, "2:40");
+    let path = format!("/socket.io/?EIO=3&transport=polling&sid={}", opened["sid"].as_str().unwrap());
+    let mut post = |packets: &[&str]| {
+        let body: String =
+            packets.iter().map(|packet| format!("{}:{packet}", packet.chars().count())).collect();
+        connection.send("POST", &path, &[], body.as_bytes()).unwrap()
+    };
+    assert_eq!(post(&["2"]).text(), "ok");
+    assert_eq!(get(&mut server.connect().unwrap(), &path).text(), "1:3", "it asks whether the server lives");
+    let session = "42[\"session_request\",{\"session_id\":\"jürgen\"}]";
+    assert_eq!(post(&[session]).status, 200);
+    assert_eq!(get(&mut server.connect().unwrap(), &path).text(), "30:42[\"session_confirm\",\"jürgen\"]");
+    post(&[&said("hi there", "jürgen")]);
+    let answer = uttered(GREETING);
+    assert_eq!(get(&mut server.connect().unwrap(), &path).text(), format!("{}:{answer}", answer.len()));
+    let broken = connection.send("POST", &path, &[], b"9:40").unwrap();
+    assert_eq!((broken.status, broken.text()), (400, "\"Invalid payload\"".to_owned()));
 }

@@ -7,15 +7,16 @@ use std::time::Duration;
 use intendant_port::BoxFuture;
 use intendant_port::error::Result;
 use intendant_port::outlet::Outlet;
+use intendant_port::web::form_decode;
 use intendant_talk::domain::python_text;
 use intendant_talk::message::Object;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::options::{Conversation, Options};
-use super::packet::{self, Kind, Message};
+use super::options::{Conversation, Options, ROOT_NAMESPACE};
+use super::packet::{self, Kind, Message, Revision};
 use super::render::emissions;
 use super::session::{Said, Session, Transport, Work};
 
@@ -29,8 +30,17 @@ const PING_INTERVAL: Duration = Duration::from_secs(25);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Sessions open at a time.
 const SESSIONS_MAX: usize = 10_000;
+/// How long messages to a session whose client is gone are kept for it.
+const ABSENCE_MAX: Duration = Duration::from_secs(120);
+/// Sessions whose clients are gone for a while.
+const ABSENT_MAX: usize = 10_000;
+/// Messages kept for one of them, and their size together.
+const KEPT_MESSAGES_MAX: usize = 32;
+const KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Rooms a socket may be in besides its own; the oldest is left for a new one.
 const ROOMS_MAX: usize = 8;
+
+const REJECTED: &str = "Connection rejected by server";
 
 /// The channel's sessions and rooms.
 pub struct Hub {
@@ -43,12 +53,30 @@ pub struct Hub {
 struct Places {
     sessions: HashMap<String, Resident>,
     rooms: HashMap<String, Vec<Arc<Session>>>,
+    absent: HashMap<String, Absent>,
     is_stopping: bool,
+}
+
+/// A room that its last client has left; with `session_persistence` it may come back.
+struct Absent {
+    since: Instant,
+    packets: Vec<String>,
+    bytes: usize,
 }
 
 struct Resident {
     session: Arc<Session>,
     rooms: Vec<String>,
+}
+
+/// Who opens a session.
+pub struct Client<'a> {
+    /// What it speaks.
+    pub revision: Revision,
+    /// What it sent along to prove who it is.
+    pub proof: Value,
+    /// Decides whether that will do.
+    pub admit: &'a dyn Fn(&Value) -> bool,
 }
 
 /// A WebSocket that is open; the end waits for it.
@@ -79,9 +107,11 @@ impl Hub {
     }
 
     /// Opens a session, whose first packet tells its id; `None` when there are too many. It must
-    /// be given to [`Hub::keep`].
-    pub fn open(&self, transport: Transport) -> Option<Arc<Session>> {
-        let session = Arc::new(Session::new(new_id(), transport));
+    /// be given to [`Hub::keep`]. Clients of revision 3 prove who they are now, later ones when they
+    /// ask for a socket.
+    pub fn open(&self, transport: Transport, client: Client<'_>) -> Option<Arc<Session>> {
+        let Client { revision, proof, admit } = client;
+        let session = Arc::new(Session::new(new_id(), transport, revision, proof));
         let mut places = self.places();
         if places.is_stopping || places.sessions.len() >= SESSIONS_MAX {
             return None;
@@ -95,20 +125,32 @@ impl Hub {
             payload_bytes_max: PAYLOAD_BYTES_MAX,
         };
         session.push(packet::open(session.id(), upgrades, &limits));
+        drop(places);
+        if revision == Revision::Three {
+            self.greet(&session, admit);
+        }
         Some(session)
+    }
+
+    /// Clients of revision 3 are in the root namespace without having asked.
+    fn greet(&self, session: &Arc<Session>, admit: &dyn Fn(&Value) -> bool) {
+        if self.options.namespace != ROOT_NAMESPACE {
+            session.push(session.revision().connected(ROOT_NAMESPACE, session.id()));
+        } else if admit(session.proof()) {
+            self.connect(session);
+        } else {
+            session.push(session.revision().refused(ROOT_NAMESPACE, REJECTED));
+        }
     }
 
     /// Asks a session's client now and then whether it lives; returns when the session has ended.
     pub async fn keep(&self, session: Arc<Session>) {
-        while timeout(PING_INTERVAL, session.closed()).await.is_err() {
-            session.ping();
-            if timeout(PING_TIMEOUT, session.answered()).await.is_err() {
-                tracing::debug!(session = session.id(), "a client does not answer; its session ends");
-                session.close();
-            }
+        match session.revision() {
+            Revision::Three => listen_for_pings(&session).await,
+            Revision::Four => ask_now_and_then(&session).await,
         }
         let mut places = self.places();
-        leave_all(&mut places, &session);
+        self.leave_all(&mut places, &session);
         places.sessions.remove(session.id());
     }
 
@@ -153,6 +195,11 @@ impl Hub {
         packet: &str,
         admit: &dyn Fn(&Value) -> bool,
     ) -> Option<Work> {
+        let revision = session.revision();
+        if let (Revision::Three, Some(rest)) = (revision, packet.strip_prefix(packet::PING)) {
+            session.hear_ping(rest);
+            return None;
+        }
         match packet {
             packet::CLOSE => session.close(),
             packet::PONG => session.pong(),
@@ -164,14 +211,16 @@ impl Hub {
                 };
                 let is_here = message.namespace == self.options.namespace;
                 match message.kind {
-                    Kind::Connect if is_here && admit(&message.data) => self.connect(session),
+                    Kind::Connect if is_here && admit(&proof(session, &message)) => self.connect(session),
+                    // Where such a client is already.
+                    Kind::Connect if revision == Revision::Three && message.namespace == ROOT_NAMESPACE => {}
                     Kind::Connect => {
-                        let why = if is_here { "Connection rejected by server" } else { "Unable to connect" };
-                        session.push(packet::refused(message.namespace, why));
+                        let why = if is_here { REJECTED } else { "Unable to connect" };
+                        session.push(revision.refused(message.namespace, why));
                     }
                     Kind::Disconnect if is_here => {
                         session.put_socket_id(None);
-                        leave_all(&mut self.places(), session);
+                        self.leave_all(&mut self.places(), session);
                     }
                     Kind::Event if is_here => return self.event(session, message, packet.len()),
                     Kind::Event | Kind::Disconnect | Kind::Other => {}
@@ -185,9 +234,13 @@ impl Hub {
         if session.socket_id().is_some() {
             return;
         }
-        let socket_id = new_id();
+        let socket_id = match session.revision() {
+            // These clients call their socket like the session.
+            Revision::Three => session.id().to_owned(),
+            Revision::Four => new_id(),
+        };
         self.join(session, &socket_id);
-        session.push(packet::connected(&self.options.namespace, &socket_id));
+        session.push(session.revision().connected(&self.options.namespace, &socket_id));
         session.put_socket_id(Some(socket_id));
     }
 
@@ -231,6 +284,11 @@ impl Hub {
             self.join(session, &python_text(&session_id));
         }
         session.push(packet::event(&self.options.namespace, "session_confirm", &session_id));
+        // What was said while the client was away.
+        let absent = self.places().absent.remove(&python_text(&session_id));
+        for packet in absent.filter(Absent::is_recent).into_iter().flat_map(|absent| absent.packets) {
+            session.push(packet);
+        }
     }
 
     fn said(&self, socket_id: String, mut argument: Value) -> std::result::Result<Said, &'static str> {
@@ -276,13 +334,36 @@ impl Hub {
         }
     }
 
-    fn emit(&self, room: &str, data: &Value) {
-        let audience = self.places().rooms.get(room).cloned().unwrap_or_default();
-        if audience.is_empty() {
-            tracing::debug!(room, "nobody hears a message over socket.io");
-            return;
+    fn leave_all(&self, places: &mut Places, session: &Arc<Session>) {
+        let Places { sessions, rooms, absent, .. } = places;
+        let Some(resident) = sessions.get_mut(session.id()) else { return };
+        let left = std::mem::take(&mut resident.rooms);
+        for room in &left {
+            leave(rooms, session, room);
         }
+        // The first room is the socket's own, and nobody else's.
+        let last = left.iter().skip(1).next_back().filter(|room| !rooms.contains_key(*room));
+        let (Conversation::OfSession, Some(room)) = (self.options.conversation, last) else { return };
+        absent.retain(|_, absent| absent.is_recent());
+        if absent.len() < ABSENT_MAX {
+            let mut empty = Absent { since: Instant::now(), packets: Vec::new(), bytes: 0 };
+            let event = packet::event_start(&self.options.namespace, &self.options.bot_message_event);
+            session.leftovers(&event).into_iter().for_each(|packet| empty.keep(packet));
+            absent.insert(room.clone(), empty);
+        }
+    }
+
+    fn emit(&self, room: &str, data: &Value) {
         let packet = packet::event(&self.options.namespace, &self.options.bot_message_event, data);
+        let mut places = self.places();
+        let Some(audience) = places.rooms.get(room).cloned() else {
+            match places.absent.get_mut(room).filter(|absent| absent.is_recent()) {
+                Some(absent) => absent.keep(packet),
+                None => tracing::debug!(room, "nobody hears a message over socket.io"),
+            }
+            return;
+        };
+        drop(places);
         for session in audience {
             session.push(packet.clone());
         }
@@ -304,11 +385,54 @@ impl Outlet for Hub {
     }
 }
 
-fn leave_all(places: &mut Places, session: &Arc<Session>) {
-    let Places { sessions, rooms, .. } = places;
-    let Some(resident) = sessions.get_mut(session.id()) else { return };
-    for room in resident.rooms.drain(..) {
-        leave(rooms, session, &room);
+impl Absent {
+    fn is_recent(&self) -> bool {
+        self.since.elapsed() <= ABSENCE_MAX
+    }
+
+    fn keep(&mut self, packet: String) {
+        self.bytes += packet.len();
+        if self.packets.len() < KEPT_MESSAGES_MAX && self.bytes <= KEPT_BYTES_MAX {
+            self.packets.push(packet);
+        }
+    }
+}
+
+/// Asks a client whether it lives until its session has ended.
+async fn ask_now_and_then(session: &Session) {
+    while timeout(PING_INTERVAL, session.closed()).await.is_err() {
+        session.ping();
+        if timeout(PING_TIMEOUT, session.answered()).await.is_err() {
+            tracing::debug!(session = session.id(), "a client does not answer; its session ends");
+            session.close();
+        }
+    }
+}
+
+/// Waits for a client that asks whether the server lives, until its session has ended.
+async fn listen_for_pings(session: &Session) {
+    let mut heard = 0;
+    loop {
+        match timeout(PING_INTERVAL + PING_TIMEOUT, session.pinged_beyond(heard)).await {
+            Ok(Some(count)) => heard = count,
+            Ok(None) => return,
+            Err(_) => {
+                tracing::debug!(session = session.id(), "a client has fallen silent; its session ends");
+                session.close();
+            }
+        }
+    }
+}
+
+/// What a client that wants a socket sent along to prove who it is.
+fn proof(session: &Session, message: &Message<'_>) -> Value {
+    match session.revision() {
+        Revision::Four => message.data.clone(),
+        Revision::Three => {
+            let query = form_decode(message.query);
+            let token = query.into_iter().find(|(name, _)| name == "token");
+            token.map_or_else(|| session.proof().clone(), |(_, token)| json!({"token": token}))
+        }
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use intendant_talk::message::Object;
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::hub::PAYLOAD_BYTES_MAX;
-use super::packet;
+use super::packet::{self, Revision};
 
 /// Packets that wait for a client who does not fetch them.
 const OUTBOX_PACKETS_MAX: usize = 1024;
@@ -25,6 +26,9 @@ const UPGRADE_POLL: Duration = Duration::from_millis(100);
 /// A session. Every change wakes whoever waits for one.
 pub struct Session {
     id: String,
+    revision: Revision,
+    /// What a client of revision 3 sent along to prove who it is.
+    proof: Value,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -77,10 +81,11 @@ struct State {
     is_stopping: bool,
     is_closed: bool,
     awaits_pong: bool,
+    pings_heard: u64,
 }
 
 impl Session {
-    pub(super) fn new(id: String, transport: Transport) -> Self {
+    pub(super) fn new(id: String, transport: Transport, revision: Revision, proof: Value) -> Self {
         let state = State {
             transport,
             outbox: VecDeque::new(),
@@ -93,8 +98,18 @@ impl Session {
             is_stopping: false,
             is_closed: false,
             awaits_pong: false,
+            pings_heard: 0,
         };
-        Self { id, state: Mutex::new(state), changed: Notify::new() }
+        Self { id, revision, proof, state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// What its client speaks.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    pub(super) fn proof(&self) -> &Value {
+        &self.proof
     }
 
     /// By which the client names it.
@@ -161,7 +176,7 @@ impl Session {
                 })
             }
         };
-        Ok(packets.join(&packet::SEPARATOR.to_string()))
+        Ok(self.revision.join(&packets))
     }
 
     /// Waits for packets to be pushed; `None` after the last of a closed session.
@@ -206,6 +221,27 @@ impl Session {
 
     pub(super) fn pong(&self) {
         self.change(|state| state.awaits_pong = false);
+    }
+
+    /// Answers a client that asks whether the server lives.
+    pub(super) fn hear_ping(&self, rest: &str) {
+        self.change(|state| state.pings_heard += 1);
+        self.push(format!("{}{rest}", packet::PONG));
+    }
+
+    /// Waits until the client has asked more often; `None` at the end.
+    pub(super) async fn pinged_beyond(&self, count: u64) -> Option<u64> {
+        self.until(|state| match state.pings_heard > count {
+            true => Some(Some(state.pings_heard)),
+            false => state.is_closed.then_some(None),
+        })
+        .await
+    }
+
+    /// Takes the packets that begin so and were never fetched.
+    pub(super) fn leftovers(&self, start: &str) -> Vec<String> {
+        let packets = self.change(|state| state.drain(usize::MAX));
+        packets.into_iter().filter(|packet| packet.starts_with(start)).collect()
     }
 
     pub(super) async fn answered(&self) {
@@ -327,7 +363,7 @@ impl State {
         let mut packets = Vec::new();
         let mut bytes = 0;
         while let Some(packet) = self.outbox.front() {
-            bytes += packet.len() + packet::SEPARATOR.len_utf8();
+            bytes += packet.len() + packet::FRAME_BYTES_MAX;
             if bytes > bytes_max && !packets.is_empty() {
                 break;
             }
