@@ -2,8 +2,8 @@
 //! `{"conversation_id", "tickets": ["{\"number\", \"expires\"}", …]}` (`spec: http-and-channels.md
 //! §5`), so that servers of Rasa may wait in the same queue.
 //!
-//! Two fields are ours and lost where Rasa writes: a ticket's `owner`, which keeps apart tickets of
-//! the same number once numbers start anew, and the `holder`, the process that was served last.
+//! Two fields are ours and lost where Rasa writes: a ticket's `owner`, a name that no other ticket
+//! has, and the `holder`, the process that was served last.
 
 use intendant_talk::time::Timestamp;
 use serde_json::{Value, json};
@@ -61,14 +61,18 @@ impl Queue {
         json!({"conversation_id": sender_id, "tickets": tickets, "holder": self.holder}).to_string()
     }
 
-    /// Leaves out tickets whose owners are gone.
-    pub fn without_expired(mut self, now: Timestamp) -> Self {
-        self.tickets.retain(|ticket| ticket.expires >= now);
+    /// Leaves out tickets whose owners are gone; whoever asks is not.
+    pub fn without_expired(mut self, now: Timestamp, asker: &str) -> Self {
+        self.tickets.retain(|ticket| ticket.expires >= now || ticket.owner.as_deref() == Some(asker));
         self
     }
 
-    /// Adds a ticket at the end and tells its number.
+    /// Adds a ticket at the end and tells its number. Who has one keeps it, so that asking again
+    /// after an error does no harm.
     pub fn issue(&mut self, owner: &str, expires: Timestamp) -> i64 {
+        if let Some(own) = self.tickets.iter().find(|ticket| ticket.owner.as_deref() == Some(owner)) {
+            return own.number;
+        }
         let number = self.tickets.last().map_or(0, |last| last.number + 1);
         self.tickets.push(Ticket { number, expires, owner: Some(owner.to_owned()) });
         number
@@ -132,12 +136,15 @@ mod tests {
     fn tickets_are_served_in_order_and_expire() {
         let mut queue = Queue::default();
         let first = queue.issue("a", at(10));
+        assert_eq!(queue.issue("a", at(10)), first);
         let second = queue.issue("b", at(20));
         assert_eq!((first, second), (0, 1));
         assert_eq!((queue.place(0, "a"), queue.place(1, "b")), (Place::Served, Place::Waiting));
         assert!(queue.renew(1, "b", at(30)));
-        let mut queue = queue.without_expired(at(25));
+        let mut queue = queue.without_expired(at(25), "b");
         assert_eq!((queue.place(0, "a"), queue.place(1, "b")), (Place::Lost, Place::Served));
+        queue = queue.without_expired(at(99), "b");
+        assert_eq!(queue.place(1, "b"), Place::Served, "who asks is alive");
         assert!(!queue.hold("b") && queue.hold("b") && !queue.hold("a"));
         queue.remove(1, "b");
         assert_eq!(queue.issue("c", at(40)), 0);

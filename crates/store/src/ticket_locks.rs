@@ -52,7 +52,7 @@ pub struct TicketLocks {
 struct Shared {
     records: Box<dyn Records>,
     lifetime: Duration,
-    /// Names this process in tickets.
+    /// Names this process.
     process: String,
     /// Whoever asks first gets the first ticket.
     issuing: MemoryLocks,
@@ -67,7 +67,12 @@ struct Shared {
 struct Held {
     sender_id: String,
     number: i64,
+    /// The ticket's name.
+    owner: String,
 }
+
+/// A conversation, and the name of the ticket for it.
+type Asker<'a> = (&'a str, &'a str);
 
 /// A ticket, until dropped.
 struct Floor {
@@ -98,9 +103,11 @@ impl LockStore for TicketLocks {
         Box::pin(async move {
             let issuing = self.shared.issuing.acquire(sender_id).await?;
             let shared = &self.shared;
+            let key = shared.next_key.fetch_add(1, Ordering::Relaxed);
+            let owner = format!("{}-{key}", shared.process);
             let number =
-                shared.change(sender_id, |queue| queue.issue(&shared.process, shared.expiry())).await?;
-            let floor = shared.take_in(sender_id, number);
+                shared.change((sender_id, &owner), |queue| queue.issue(&owner, shared.expiry())).await?;
+            let floor = shared.take_in(key, Held { sender_id: sender_id.to_owned(), number, owner });
             drop(issuing);
             let continuity = shared.wait(sender_id, floor.key).await?;
             Ok(Guard::new(floor).with_continuity(continuity))
@@ -141,19 +148,19 @@ impl Shared {
         Timestamp::from_micros(now().micros.saturating_add(lifetime))
     }
 
-    fn take_in(self: &Arc<Self>, sender_id: &str, number: i64) -> Floor {
-        let key = self.next_key.fetch_add(1, Ordering::Relaxed);
-        self.held().insert(key, Held { sender_id: sender_id.to_owned(), number });
+    fn take_in(self: &Arc<Self>, key: u64, held: Held) -> Floor {
+        self.held().insert(key, held);
         Floor { shared: Arc::clone(self), key }
     }
 
     /// Changes a queue; waits while the records cannot be reached, and tries again when another
     /// process was faster.
-    async fn change<T>(&self, sender_id: &str, change: impl Fn(&mut Queue) -> T) -> Result<T> {
+    async fn change<T>(&self, asker: Asker<'_>, change: impl Fn(&mut Queue) -> T) -> Result<T> {
+        let (sender_id, _) = asker;
         let started = Instant::now();
         let mut is_told = false;
         loop {
-            match self.try_change(sender_id, &change).await {
+            match self.try_change(asker, &change).await {
                 Ok(Some(changed)) => return Ok(changed),
                 Ok(None) => tokio::task::yield_now().await,
                 Err(error) if started.elapsed() > OUTAGE_MAX => {
@@ -176,10 +183,14 @@ impl Shared {
         }
     }
 
-    async fn try_change<T>(&self, sender_id: &str, change: &impl Fn(&mut Queue) -> T) -> Result<Option<T>> {
+    async fn try_change<T>(
+        &self,
+        (sender_id, owner): Asker<'_>,
+        change: &impl Fn(&mut Queue) -> T,
+    ) -> Result<Option<T>> {
         let old = self.records.get(sender_id).await?;
         let before = Queue::read(old.as_deref());
-        let mut queue = before.clone().without_expired(now());
+        let mut queue = before.clone().without_expired(now(), owner);
         let changed = change(&mut queue);
         if queue == before {
             return Ok(Some(changed));
@@ -194,10 +205,11 @@ impl Shared {
         let mut pause = LOOK_PAUSE_MIN;
         loop {
             let released = self.released.notified();
-            let Some(number) = self.held().get(&key).map(|held| held.number) else {
+            let Some(Held { number, owner, .. }) = self.held().get(&key).cloned() else {
                 return Err(Error::new(Kind::Unavailable, "the ticket for a conversation is gone"));
             };
-            let (place, number, was_held) = self.change(sender_id, |queue| self.look(queue, number)).await?;
+            let (place, number, was_held) =
+                self.change((sender_id, &owner), |queue| self.look(queue, number, &owner)).await?;
             if let Some(held) = self.held().get_mut(&key) {
                 held.number = number;
             }
@@ -211,23 +223,22 @@ impl Shared {
         }
     }
 
-    fn look(&self, queue: &mut Queue, number: i64) -> (Place, i64, bool) {
-        let process = &self.process;
-        let number = match queue.place(number, process) {
-            Place::Lost => queue.issue(process, self.expiry()),
+    fn look(&self, queue: &mut Queue, number: i64, owner: &str) -> (Place, i64, bool) {
+        let number = match queue.place(number, owner) {
+            Place::Lost => queue.issue(owner, self.expiry()),
             Place::Served | Place::Waiting => number,
         };
-        let place = queue.place(number, process);
-        let was_held = place == Place::Served && queue.hold(process);
+        let place = queue.place(number, owner);
+        let was_held = place == Place::Served && queue.hold(&self.process);
         (place, number, was_held)
     }
 
     /// Gives a ticket back. If that fails for long, the ticket expires by itself.
     async fn release(&self, key: u64) {
-        let Some(Held { sender_id, number }) = self.held().get(&key).cloned() else {
+        let Some(Held { sender_id, number, owner }) = self.held().get(&key).cloned() else {
             return;
         };
-        if let Err(error) = self.change(&sender_id, |queue| queue.remove(number, &self.process)).await {
+        if let Err(error) = self.change((&sender_id, &owner), |queue| queue.remove(number, &owner)).await {
             tracing::warn!(sender_id, error = error.chain(), "cannot give back the floor; it expires");
         }
         self.held().remove(&key);
@@ -237,10 +248,10 @@ impl Shared {
     /// Keeps the tickets of this process from expiring.
     async fn renew(&self) {
         let all: Vec<Held> = self.held().values().cloned().collect();
-        for Held { sender_id, number } in all {
+        for Held { sender_id, number, owner } in all {
             let outcome = self
-                .try_change(&sender_id, &|queue: &mut Queue| {
-                    queue.renew(number, &self.process, self.expiry())
+                .try_change((&sender_id, &owner), &|queue: &mut Queue| {
+                    queue.renew(number, &owner, self.expiry())
                 })
                 .await;
             match outcome {

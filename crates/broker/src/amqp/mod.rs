@@ -5,6 +5,7 @@
 
 mod frame;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,24 +181,25 @@ impl Connection {
                 bytes.extend(publish.end());
                 bytes.extend(frame::content(body.as_bytes(), app_id, self.frame_bytes_max));
             }
+            let oldest_tag = self.newest_tag + 1;
             self.newest_tag += bodies.len() as u64;
             self.write(bytes).await?;
-            self.confirmed(bodies.len()).await?;
+            self.confirmed((oldest_tag..=self.newest_tag).collect()).await?;
         }
         Ok(())
     }
 
-    /// Waits until as many messages are confirmed as are under way.
-    async fn confirmed(&mut self, mut under_way: usize) -> Result<()> {
-        let mut oldest_tag = self.newest_tag + 1 - under_way as u64;
-        while under_way > 0 {
+    /// Waits until all messages under way are confirmed.
+    async fn confirmed(&mut self, mut under_way: BTreeSet<u64>) -> Result<()> {
+        while !under_way.is_empty() {
             let Received::Method(method) = self.receive().await? else { continue };
             match method.id {
                 frame::BASIC_ACK => {
                     let (tag, is_multiple) = method.confirmation().ok_or_else(unreadable)?;
-                    let count = if is_multiple { (tag + 1).saturating_sub(oldest_tag) } else { 1 };
-                    under_way = under_way.saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
-                    oldest_tag += count;
+                    match is_multiple {
+                        true => under_way = under_way.split_off(&(tag + 1)),
+                        false => drop(under_way.remove(&tag)),
+                    }
                 }
                 frame::BASIC_NACK => {
                     return Err(Error::new(Kind::Unavailable, "the broker could not take a message"));
