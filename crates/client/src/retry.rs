@@ -63,7 +63,7 @@ impl Retry {
         };
         let doubled = self.first_pause.saturating_mul(1_u32.checked_shl(tries - 1).unwrap_or(u32::MAX));
         let pause = asked.unwrap_or(doubled);
-        (waited + pause <= self.pauses_max).then_some(pause)
+        (waited.saturating_add(pause) <= self.pauses_max).then_some(pause)
     }
 }
 
@@ -90,6 +90,7 @@ mod tests {
         check(5, Outcome::Unsent, Freely, None);
         check(2, Outcome::Answered(429, Some(Duration::from_secs(7))), IfNotDone, Some(7000));
         check(1, Outcome::Answered(429, Some(Duration::from_secs(3600))), Freely, None);
+        check(1, Outcome::Answered(429, Some(Duration::from_secs(u64::MAX))), Freely, None);
         assert_eq!(retry.pause(2, Duration::from_secs(30), Outcome::Unsent, Freely), None);
     }
 }
