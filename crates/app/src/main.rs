@@ -17,6 +17,7 @@ mod stopping;
 mod story_report;
 mod terminal;
 mod tracing_endpoint;
+mod understanding;
 mod watching;
 mod wiring;
 mod workshop;

@@ -3,16 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use intendant_client::clock::SystemClock;
-use intendant_nlu::Pipeline;
-use intendant_port::clock::Clock;
 use intendant_serve as serve;
 use intendant_serve::assistant::Understand;
-use intendant_talk::message::Parse;
 use intendant_train::assistant::Assistant;
 use intendant_train::{files, models};
 
 use crate::failure::Failure;
+use crate::understanding::Understanding;
 
 /// Loads a model's file, or the newest one of a folder.
 ///
@@ -41,20 +38,11 @@ pub fn serving(assistant: Assistant, file: &Path) -> serve::assistant::Assistant
     let model_file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let Assistant { mind, pipeline, .. } = assistant;
     let understanding: Arc<dyn Understand> = match pipeline {
-        Some(pipeline) => Arc::new(move |text: &str| understand(&pipeline, text)),
+        Some(pipeline) => Arc::new(Understanding::new(pipeline)),
         None => {
             let domain = Arc::clone(&mind.domain);
             Arc::new(move |text: &str| intendant_nlu::parse_without_pipeline(text, &domain))
         }
     };
     serve::assistant::Assistant { mind, understanding, model_file }
-}
-
-/// Understands a message that is written now; what understanding warns of goes to the log.
-pub fn understand(pipeline: &Pipeline, text: &str) -> Parse {
-    let (parse, warnings) = pipeline.parse_at(text, Some(SystemClock.now().micros / 1000));
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    parse
 }

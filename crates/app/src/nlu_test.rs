@@ -162,7 +162,10 @@ impl Evaluation {
 
 /// Parses with a pipeline, all messages at once.
 pub fn by_pipeline(pipeline: &Pipeline) -> impl Fn(&[&str]) -> Vec<Parse> {
-    |texts| pipeline.parse_batch(texts)
+    |texts| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        pipeline.parse_on(threads, texts)
+    }
 }
 
 /// Figures of each fold, by what is measured: accuracy, weighted F1, weighted precision.

@@ -8,6 +8,7 @@
 pub mod action;
 pub mod clock;
 pub mod courier;
+pub mod duckling;
 pub mod endpoint;
 pub mod generate;
 pub mod http;

@@ -75,6 +75,12 @@ pub const ALL: &[Variable] = &[
         description: "`true` sends requests to the action server deflated.",
     },
     Variable {
+        name: "RASA_DUCKLING_HTTP_URL",
+        default: "unset",
+        description: "A Duckling server that `DucklingEntityExtractor` asks instead of finding entities in process; \
+                      wins over its option `url`.",
+    },
+    Variable {
         name: "INTENDANT_<SECTION>__<KEY>",
         default: "unset",
         description: "Overrides a key of `intendant.yml`; two underscores go down one level.",
@@ -171,6 +177,11 @@ impl Environment {
                 }),
             },
         }
+    }
+
+    /// `RASA_DUCKLING_HTTP_URL`, if it is set to anything.
+    pub fn duckling_url(&self) -> Option<&str> {
+        self.get("RASA_DUCKLING_HTTP_URL").map(str::trim).filter(|url| !url.is_empty())
     }
 
     /// `LOG_LEVEL`, lower-cased as log filters want it.

@@ -13,10 +13,11 @@ pub(crate) fn structure(plan: &[Planned], diagnostics: &mut Vec<Diagnostic>) {
     for (at, planned) in plan.iter().enumerate() {
         let before = &plan[..at];
         for kind in planned.info.requires {
-            if !before.iter().any(|earlier| earlier.info.kind == *kind) {
+            if !before.iter().any(|earlier| earlier.info.kind.stands_for(*kind)) {
                 let message = format!("`{}` needs a {} before it", planned.info.name, kind.words());
                 let example = match kind {
                     ComponentKind::Tokenizer => "WhitespaceTokenizer",
+                    ComponentKind::LanguageModel => "SpacyNLP",
                     _ => "CountVectorsFeaturizer",
                 };
                 diagnostics.push(

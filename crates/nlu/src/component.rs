@@ -14,9 +14,30 @@ pub(crate) trait Annotator: Send + Sync {
     /// Adds to the message what this component finds.
     fn annotate(&self, message: &mut Message<'_>);
 
+    /// Annotates many messages; components that gain from it use several threads.
+    fn annotate_all(
+        &self,
+        messages: &mut [Message<'_>],
+        context: &TrainContext<'_>,
+    ) -> Result<(), Cancelled> {
+        let _ = context;
+        messages.iter_mut().for_each(|message| self.annotate(message));
+        Ok(())
+    }
+
     /// What is needed to load it again beside its options.
     fn store(&self) -> Stored {
         Stored::default()
+    }
+
+    /// What has to be asked of others before a message can be annotated.
+    fn outside(&self) -> Option<OutsideExtractor> {
+        None
+    }
+
+    /// Whether annotating a message takes milliseconds.
+    fn is_slow(&self) -> bool {
+        false
     }
 
     /// Whether it reads the sentence vectors of featurizers.
@@ -31,6 +52,9 @@ pub(crate) trait Annotator: Send + Sync {
 pub enum ComponentKind {
     Tokenizer,
     SparseFeaturizer,
+    /// Gives vectors to components that ask for them.
+    LanguageModel,
+    DenseFeaturizer,
     IntentClassifier,
     EntityExtractor,
     IntentAndEntities,
@@ -44,7 +68,8 @@ impl ComponentKind {
     pub fn words(self) -> &'static str {
         match self {
             Self::Tokenizer => "tokenizer",
-            Self::SparseFeaturizer => "featurizer",
+            Self::SparseFeaturizer | Self::DenseFeaturizer => "featurizer",
+            Self::LanguageModel => "language model",
             Self::IntentClassifier => "intent classifier",
             Self::EntityExtractor => "entity extractor",
             Self::IntentAndEntities => "intent classifier and entity extractor",
@@ -54,9 +79,29 @@ impl ComponentKind {
         }
     }
 
+    /// Whether a component of this kind will do where `wanted` is required.
+    pub(crate) fn stands_for(self, wanted: Self) -> bool {
+        self == wanted || (wanted == Self::SparseFeaturizer && self == Self::DenseFeaturizer)
+    }
+
     pub(crate) fn classifies_intents(self) -> bool {
         matches!(self, Self::IntentClassifier | Self::IntentAndEntities)
     }
+}
+
+/// An entity extractor that may be a server: Duckling's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutsideExtractor {
+    /// The server; `None` to work in process unless something else is told.
+    pub url: Option<String>,
+    /// Language and region.
+    pub locale: String,
+    /// Name of the zone in which times are meant.
+    pub timezone: Option<String>,
+    /// What to find; everything if empty.
+    pub dimensions: Vec<String>,
+    /// The time limit of an answer.
+    pub timeout_secs: f64,
 }
 
 /// A component by its name in configuration files.

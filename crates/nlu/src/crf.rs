@@ -43,7 +43,7 @@ const OPTIONS: [OptionInfo; 7] = [
     option("BILOU_flag", OptionKind::Flag, "true", "accepted; tags always mark where entities begin"),
     option("L1_c", OptionKind::Number, "0.1", "accepted; weights are kept small by early stopping"),
     option("L2_c", OptionKind::Number, "0.1", "accepted; weights are kept small by early stopping"),
-    option("featurizers", OptionKind::List, "[]", "accepted; dense features do not exist here"),
+    option("featurizers", OptionKind::List, "[]", "accepted; entities are found by words, not by vectors"),
 ];
 
 struct Crf {

@@ -11,7 +11,8 @@ use intendant_talk::message::{Intent, Parse};
 use serde_json::{Value, json};
 
 use crate::component::{Annotator, ComponentInfo, ComponentKind, Slot, StepInfo, Training};
-use crate::intent_model::{self, IntentModel, Sample};
+use crate::fused::Fused;
+use crate::intent_model::{self, Sample};
 use crate::message::Message;
 use crate::options::{OptionInfo, OptionKind, Options, option};
 use crate::spans::{self, CommaRule};
@@ -100,7 +101,7 @@ pub(crate) const BOOKKEEPING: [&str; 7] = [
 ];
 
 struct Diet {
-    intents: Option<IntentModel>,
+    intents: Option<Fused>,
     tagger: Option<Tagger>,
     /// Whether intents are read from configured vectors instead of the text.
     reads_vectors: bool,
@@ -142,8 +143,8 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
                 return Ok(None);
             }
             let settings = intent_model::Settings { phase: "intents", seed };
-            let mut model = IntentModel::train(&samples, labels, &settings, context)?;
-            let variants = entity_messages(training.data, &model.labels);
+            let mut model = Fused::train(&samples, labels, &settings, context)?;
+            let variants = entity_messages(training.data, model.labels());
             model.remember_more(variants);
             Ok(Some(model))
         },
@@ -206,6 +207,17 @@ impl Sources {
         Self { reads_vectors: !aliases.is_empty() || !all_plain, origins }
     }
 
+    /// Vectors of language models, one after the other.
+    pub(crate) fn dense(&self, message: &Message<'_>) -> Vec<f32> {
+        let used = |origin: usize| self.origins.is_empty() || self.origins.contains(&origin);
+        message
+            .dense
+            .iter()
+            .filter(|dense| used(dense.origin))
+            .flat_map(|dense| dense.values.iter().copied())
+            .collect()
+    }
+
     /// Hashed features of a message.
     pub(crate) fn features(&self, message: &Message<'_>) -> Vec<u64> {
         let mut features = Vec::with_capacity(256);
@@ -233,15 +245,21 @@ pub(crate) fn samples<'a>(
         .filter_map(|(at, message)| {
             let name = label(at)?;
             let label = labels.binary_search_by(|label| label.as_str().cmp(name)).ok()?;
-            let features = sources.features(message);
-            Some(Sample { text: message.text, features, label: label as u32, is_name: false })
+            let (features, dense) = (sources.features(message), sources.dense(message));
+            Some(Sample { text: message.text, features, dense, label: label as u32, is_name: false })
         })
         .collect();
     // Configured featurizers have not seen the names.
     for (label, name) in labels.iter().enumerate().filter(|_| !sources.reads_vectors) {
         let features = sources.features(&Message::new(&label_name::words(name), false));
         for _ in 0..label_name::REPEATS {
-            samples.push(Sample { text: "", features: features.clone(), label: label as u32, is_name: true });
+            samples.push(Sample {
+                text: "",
+                features: features.clone(),
+                dense: Vec::new(),
+                label: label as u32,
+                is_name: true,
+            });
         }
     }
     (labels, samples)
@@ -271,7 +289,7 @@ fn load(options: &Options, _: Slot, mut stored: Stored) -> Result<Box<dyn Annota
     let state = std::mem::take(&mut stored.state);
     let intents = match &state["intents"] {
         Value::Null => None,
-        intents => Some(IntentModel::load_from("intents.", intents, &mut stored)?),
+        intents => Some(Fused::load_from("intents.", intents, &mut stored)?),
     };
     let commas = CommaRule::of(options.value("split_entities_by_comma"));
     let tagger = Tagger::load_from(&state["tagger"], &mut stored, (Extraction::Rich, commas))?;
@@ -284,12 +302,7 @@ fn load(options: &Options, _: Slot, mut stored: Stored) -> Result<Box<dyn Annota
 }
 
 impl Diet {
-    fn new(
-        options: &Options,
-        sources: Sources,
-        intents: Option<IntentModel>,
-        tagger: Option<Tagger>,
-    ) -> Self {
+    fn new(options: &Options, sources: Sources, intents: Option<Fused>, tagger: Option<Tagger>) -> Self {
         Self {
             intents,
             tagger,
@@ -309,10 +322,9 @@ impl Annotator for Diet {
     fn annotate(&self, message: &mut Message<'_>) {
         match &self.intents {
             Some(model) => {
-                let mut features = self.sources().features(message);
-                let probabilities = model.probabilities(message.text, &mut features);
+                let probabilities = model.probabilities(message, &self.sources());
                 let ranking =
-                    ranked(&model.labels, &probabilities, (self.ranking_length, self.is_renormalized));
+                    ranked(model.labels(), &probabilities, (self.ranking_length, self.is_renormalized));
                 set_ranking(&mut message.parse, ranking);
             }
             None => set_ranking(&mut message.parse, Vec::new()),

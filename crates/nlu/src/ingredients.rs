@@ -120,6 +120,10 @@ fn ignored(component: &str) -> &'static [Section] {
     use Section::*;
     match component {
         "WhitespaceTokenizer"
+        | "SpacyNLP"
+        | "SpacyTokenizer"
+        | "LanguageModelFeaturizer"
+        | "SpacyFeaturizer"
         | "LexicalSyntacticFeaturizer"
         | "FallbackClassifier"
         | "DucklingEntityExtractor" => {

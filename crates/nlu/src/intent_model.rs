@@ -38,10 +38,13 @@ const MEMORY_SHARE: f32 = 0.9;
 const BLOCKS: usize = 2;
 
 /// One example to train on.
+#[derive(Clone)]
 pub(crate) struct Sample<'a> {
     pub(crate) text: &'a str,
     /// Hashed features, once per occurrence.
     pub(crate) features: Vec<u64>,
+    /// Vectors of language models, one after the other; empty without.
+    pub(crate) dense: Vec<f32>,
     pub(crate) label: u32,
     /// Whether this is the name of the label instead of a message.
     pub(crate) is_name: bool,
@@ -303,7 +306,7 @@ fn vectorize(samples: &[Sample<'_>]) -> (Vocabulary, Rows) {
 }
 
 /// A fold for each sample, each class spread evenly; names are in no fold, so never left out.
-fn folds(samples: &[Sample<'_>], seed: u64) -> Vec<u32> {
+pub(crate) fn folds(samples: &[Sample<'_>], seed: u64) -> Vec<u32> {
     let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (row, sample) in samples.iter().enumerate().filter(|(_, sample)| !sample.is_name) {
         members.entry(sample.label).or_default().push(row);

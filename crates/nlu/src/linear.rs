@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::component::{Annotator, ComponentInfo, ComponentKind, Slot, Training};
 use crate::diet::{Sources, ranked, samples, set_ranking};
-use crate::intent_model::{self, IntentModel};
+use crate::fused::Fused;
+use crate::intent_model;
 use crate::message::Message;
 use crate::options::{OptionInfo, OptionKind, Options, option};
 
@@ -55,7 +56,7 @@ const SKLEARN_OPTIONS: [OptionInfo; 7] = [
 ];
 
 struct Linear {
-    model: Option<IntentModel>,
+    model: Option<Fused>,
     sources: Sources,
     ranking_length: usize,
 }
@@ -92,7 +93,7 @@ fn train(
         None
     } else {
         let settings = intent_model::Settings { phase: "intents", seed };
-        Some(IntentModel::train(&samples, labels, &settings, training.context)?)
+        Some(Fused::train(&samples, labels, &settings, training.context)?)
     };
     Ok(Box::new(Linear::new(options, model, sources)))
 }
@@ -109,7 +110,7 @@ fn load(options: &Options, mut stored: Stored) -> Result<Box<dyn Annotator>, Unr
     let state = std::mem::take(&mut stored.state);
     let model = match &state["model"] {
         Value::Null => None,
-        model => Some(IntentModel::load_from("", model, &mut stored)?),
+        model => Some(Fused::load_from("", model, &mut stored)?),
     };
     let origins = state["origins"].as_array().map_or(&[][..], Vec::as_slice);
     let origins = origins.iter().filter_map(|origin| Some(origin.as_u64()? as usize)).collect();
@@ -117,7 +118,7 @@ fn load(options: &Options, mut stored: Stored) -> Result<Box<dyn Annotator>, Unr
 }
 
 impl Linear {
-    fn new(options: &Options, model: Option<IntentModel>, sources: Sources) -> Self {
+    fn new(options: &Options, model: Option<Fused>, sources: Sources) -> Self {
         let ranking_length = match options.value("ranking_length") {
             Value::Null => 10,
             _ => options.count("ranking_length"),
@@ -132,9 +133,8 @@ impl Annotator for Linear {
             set_ranking(&mut message.parse, Vec::new());
             return;
         };
-        let mut features = self.sources.features(message);
-        let probabilities = model.probabilities(message.text, &mut features);
-        set_ranking(&mut message.parse, ranked(&model.labels, &probabilities, (self.ranking_length, false)));
+        let probabilities = model.probabilities(message, &self.sources);
+        set_ranking(&mut message.parse, ranked(model.labels(), &probabilities, (self.ranking_length, false)));
     }
 
     fn store(&self) -> Stored {

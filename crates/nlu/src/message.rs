@@ -1,8 +1,13 @@
 //! A message on its way through the pipeline.
 
+use std::sync::Arc;
+
 use intendant_talk::message::Parse;
 use intendant_text::Token;
 use intendant_text::offsets::Offsets;
+use serde_json::Value;
+
+use crate::language_model::Provided;
 
 /// A text with what the components so far made of it.
 pub(crate) struct Message<'a> {
@@ -15,8 +20,14 @@ pub(crate) struct Message<'a> {
     /// Sentence vectors of featurizers; only filled when `wants_vectors`.
     pub(crate) vectors: Vec<Vector>,
     pub(crate) wants_vectors: bool,
+    /// Sentence vectors of language models.
+    pub(crate) dense: Vec<DenseVector>,
+    /// The language model that later components may ask.
+    pub(crate) provided: Option<Provided>,
     /// Now, in milliseconds since 1970 UTC; `None` when the caller did not say.
     pub(crate) now_ms: Option<i64>,
+    /// What the extractor whose turn it is was told by a server.
+    pub(crate) told: Option<&'a [Value]>,
     /// What will be answered.
     pub(crate) parse: Parse,
 }
@@ -40,6 +51,14 @@ pub(crate) struct Vector {
     pub(crate) items: Vec<(u32, f32)>,
 }
 
+/// A language model's sentence vector.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DenseVector {
+    /// Position of the featurizer in the pipeline.
+    pub(crate) origin: usize,
+    pub(crate) values: Arc<[f32]>,
+}
+
 impl<'a> Message<'a> {
     pub(crate) fn new(text: &'a str, wants_vectors: bool) -> Self {
         Self {
@@ -49,7 +68,10 @@ impl<'a> Message<'a> {
             patterns: Vec::new(),
             vectors: Vec::new(),
             wants_vectors,
+            dense: Vec::new(),
+            provided: None,
             now_ms: None,
+            told: None,
             parse: Parse::default(),
         }
     }

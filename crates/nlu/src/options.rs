@@ -1,7 +1,7 @@
 //! Options of components: tables of what exists, checked reading of what a user wrote.
 
 use intendant_component::diagnostic::Diagnostic;
-use intendant_talk::data::{ComponentSpec, Source};
+use intendant_talk::data::{ComponentSpec, Resource, Source};
 use intendant_talk::message::Object;
 use serde_json::Value;
 
@@ -45,6 +45,7 @@ pub(crate) const fn option(
 pub(crate) struct Options {
     values: Object,
     pub(crate) source: Source,
+    pub(crate) resource: Option<Resource>,
 }
 
 impl Options {
@@ -86,7 +87,7 @@ impl Options {
                 );
             }
         }
-        Self { values, source: spec.source.clone() }
+        Self { values, source: spec.source.clone(), resource: spec.resource.clone() }
     }
 
     pub(crate) fn value(&self, name: &str) -> &Value {

@@ -1,11 +1,14 @@
 //! A trained pipeline.
 
 use intendant_component::stored::{Stored, Unreadable};
+use intendant_numeric::parallel;
 use intendant_talk::data::ComponentSpec;
 use intendant_talk::domain::Domain;
 use intendant_talk::message::{Intent, Parse};
 
-use crate::component::{Annotator, Slot};
+use serde_json::Value;
+
+use crate::component::{Annotator, OutsideExtractor, Slot};
 use crate::intent_message;
 use crate::message::Message;
 use crate::names::DomainNames;
@@ -20,6 +23,15 @@ pub struct Pipeline {
     names: DomainNames,
     steps: Vec<Step>,
     wants_vectors: bool,
+}
+
+/// What comes with a message from outside.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outside<'a> {
+    /// When the message was written, in milliseconds since 1970 UTC.
+    pub now_ms: Option<i64>,
+    /// What servers said, by the position of the component that asks.
+    pub told: &'a [(usize, Vec<Value>)],
 }
 
 /// A component at its place.
@@ -53,6 +65,26 @@ impl Pipeline {
     /// Understands a message written at a time, in milliseconds since 1970 UTC, and says what is
     /// worth a warning in the log.
     pub fn parse_at(&self, text: &str, now_ms: Option<i64>) -> (Parse, Vec<String>) {
+        self.parse_with(text, Outside { now_ms, told: &[] })
+    }
+
+    /// What has to be asked before a message is understood, by position: answers go into
+    /// [`Outside::told`]. Components that ask in vain find nothing.
+    pub fn questions(&self, text: &str) -> Vec<(usize, OutsideExtractor)> {
+        if text.trim().is_empty() || intent_message::read(text.trim(), &self.names).parse.is_some() {
+            return Vec::new();
+        }
+        let steps = self.steps.iter().enumerate();
+        steps.filter_map(|(position, step)| Some((position, step.annotator.outside()?))).collect()
+    }
+
+    /// Whether understanding a message takes milliseconds, as with a language model.
+    pub fn is_slow(&self) -> bool {
+        self.steps.iter().any(|step| step.annotator.is_slow())
+    }
+
+    /// Understands a message with what is known from outside; see [`Pipeline::parse_at`].
+    pub fn parse_with(&self, text: &str, outside: Outside<'_>) -> (Parse, Vec<String>) {
         let text = text.trim();
         let spelled_out = intent_message::read(text, &self.names);
         if let Some(parse) = spelled_out.parse {
@@ -60,9 +92,11 @@ impl Pipeline {
         }
         let mut warnings = spelled_out.warnings;
         let mut message = Message::new(text, self.wants_vectors);
-        message.now_ms = now_ms;
+        message.now_ms = outside.now_ms;
         message.parse.intent = Intent::none();
-        for step in &self.steps {
+        for (position, step) in self.steps.iter().enumerate() {
+            let told = outside.told.iter().find(|(asking, _)| *asking == position);
+            message.told = told.map(|(_, found)| found.as_slice());
             step.annotator.annotate(&mut message);
         }
         let mut parse = message.parse;
@@ -83,7 +117,12 @@ impl Pipeline {
 
     /// Understands several messages.
     pub fn parse_batch(&self, texts: &[&str]) -> Vec<Parse> {
-        texts.iter().map(|text| self.parse(text)).collect()
+        self.parse_on(1, texts)
+    }
+
+    /// Understands several messages on up to `threads` threads.
+    pub fn parse_on(&self, threads: usize, texts: &[&str]) -> Vec<Parse> {
+        parallel::map(threads, texts.len(), |at| self.parse(texts[at]))
     }
 
     /// The trained components as values, by node name.

@@ -6,16 +6,20 @@ use intendant_talk::data::ComponentSpec;
 use crate::component::ComponentInfo;
 use crate::options::closest;
 use crate::{
-    counts, crf, diet, duckling, fallback, keyword, lexical, linear, regex_entities, regex_featurizer,
-    selector, synonyms, tokenizer,
+    counts, crf, diet, duckling, fallback, keyword, language_model, lexical, linear, regex_entities,
+    regex_featurizer, selector, synonyms, tokenizer,
 };
 
 /// Every component, in the order in which pipelines usually list them.
-pub const ALL: [&ComponentInfo; 14] = [
+pub const ALL: [&ComponentInfo; 18] = [
     &tokenizer::INFO,
+    &language_model::SPACY,
+    &tokenizer::SPACY,
     &regex_featurizer::INFO,
     &lexical::INFO,
     &counts::INFO,
+    &language_model::INFO,
+    &language_model::SPACY_FEATURIZER,
     &diet::INFO,
     &linear::LOGISTIC,
     &linear::SKLEARN,
@@ -29,18 +33,14 @@ pub const ALL: [&ComponentInfo; 14] = [
 ];
 
 /// Components of Rasa that do not exist here, and what to use instead.
-const REFUSED: [(&str, &str); 13] = [
+const REFUSED: [(&str, &str); 9] = [
     ("JiebaTokenizer", "cut Chinese text with spaces before it is sent, and use `WhitespaceTokenizer`"),
     ("MitieTokenizer", "use `WhitespaceTokenizer`"),
-    ("SpacyTokenizer", "use `WhitespaceTokenizer`"),
-    ("MitieNLP", "remove it with the other Mitie components; `DIETClassifier` needs no word vectors"),
-    ("SpacyNLP", "remove it with the other Spacy components; `DIETClassifier` needs no word vectors"),
-    ("MitieFeaturizer", "use `CountVectorsFeaturizer`"),
-    ("SpacyFeaturizer", "use `CountVectorsFeaturizer`"),
     (
-        "LanguageModelFeaturizer",
-        "use `CountVectorsFeaturizer`; `DIETClassifier` then reads words and pieces of words",
+        "MitieNLP",
+        "remove it with the other Mitie components; for pretrained vectors use `LanguageModelFeaturizer`",
     ),
+    ("MitieFeaturizer", "use `CountVectorsFeaturizer`, or `LanguageModelFeaturizer` with a local model"),
     ("ConveRTFeaturizer", "use `CountVectorsFeaturizer`; its model is no longer distributed"),
     ("MitieIntentClassifier", "use `DIETClassifier`"),
     ("MitieEntityExtractor", "use `DIETClassifier` or `CRFEntityExtractor`"),
@@ -119,7 +119,8 @@ mod tests {
         check("DIETClassifier", Ok("DIETClassifier"));
         check("rasa.nlu.classifiers.diet_classifier.DIETClassifier", Ok("DIETClassifier"));
         check("DIETClasifier", Err("did you mean `DIETClassifier`?"));
-        check("SpacyNLP", Err("not available"));
+        check("MitieNLP", Err("not available"));
+        check("SpacyEntityExtractor", Err("annotate some examples"));
         check("TEDPolicy", Err("move it to `policies`"));
         check("my.module.Sentiment", Err("is Python code of your own"));
         check("Nonsense", Err("components are WhitespaceTokenizer"));

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::component::{Annotator, ComponentInfo, ComponentKind, Slot, Training};
 use crate::diet::{self, NO_EFFECT, Sources, ranked, samples};
-use crate::intent_model::{self, IntentModel, Sample};
+use crate::fused::Fused;
+use crate::intent_model::{self, Sample};
 use crate::message::Message;
 use crate::options::{OptionInfo, OptionKind, Options, option};
 
@@ -75,7 +76,7 @@ struct Selector {
     /// The retrieval intent, or `default`.
     key: String,
     retrieval_intents: Vec<String>,
-    model: Option<IntentModel>,
+    model: Option<Fused>,
     sources: Sources,
     /// Variations by intent response key.
     responses: BTreeMap<String, Value>,
@@ -99,7 +100,7 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
         let answers = texts.iter().enumerate().filter(|(_, text)| !text.is_empty());
         samples.extend(answers.map(|(label, text)| {
             let features = sources.features(&Message::new(text, false));
-            Sample { text, features, label: label as u32, is_name: false }
+            Sample { text, features, dense: Vec::new(), label: label as u32, is_name: false }
         }));
     }
     let intents: BTreeSet<String> =
@@ -109,7 +110,7 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
     } else {
         let seed = options.value("random_seed").as_u64().unwrap_or(training.context.seed);
         let settings = intent_model::Settings { phase: "responses", seed };
-        Some(IntentModel::train(&samples, labels, &settings, training.context)?)
+        Some(Fused::train(&samples, labels, &settings, training.context)?)
     };
     let intents = intents.into_iter().collect();
     Ok(Box::new(Selector::new(options, (intents, responses), model, sources)))
@@ -136,7 +137,7 @@ fn load(options: &Options, _: Slot, mut stored: Stored) -> Result<Box<dyn Annota
     let mut state = std::mem::take(&mut stored.state);
     let model = match &state["model"] {
         Value::Null => None,
-        model => Some(IntentModel::load_from("", model, &mut stored)?),
+        model => Some(Fused::load_from("", model, &mut stored)?),
     };
     let texts = |value: &Value| {
         let items = value.as_array().map_or(&[][..], Vec::as_slice);
@@ -159,7 +160,7 @@ impl Selector {
     fn new(
         options: &Options,
         (retrieval_intents, responses): (Vec<String>, BTreeMap<String, Value>),
-        model: Option<IntentModel>,
+        model: Option<Fused>,
         sources: Sources,
     ) -> Self {
         Self {
@@ -177,9 +178,8 @@ impl Selector {
         let ranking = match &self.model {
             None => Vec::new(),
             Some(model) => {
-                let mut features = self.sources.features(message);
-                let probabilities = model.probabilities(message.text, &mut features);
-                ranked(&model.labels, &probabilities, (self.ranking_length, self.is_renormalized))
+                let probabilities = model.probabilities(message, &self.sources);
+                ranked(model.labels(), &probabilities, (self.ranking_length, self.is_renormalized))
             }
         };
         let response = match ranking.first() {

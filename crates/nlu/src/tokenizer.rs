@@ -1,10 +1,10 @@
-//! `WhitespaceTokenizer`.
+//! `WhitespaceTokenizer` and `SpacyTokenizer`.
 
 use intendant_component::diagnostic::Diagnostic;
 use intendant_component::stored::{Stored, Unreadable};
 use intendant_component::training::Cancelled;
 use intendant_text::offsets::Offsets;
-use intendant_text::{Token, whitespace};
+use intendant_text::{Token, signs, whitespace};
 
 use crate::component::{Annotator, ComponentInfo, ComponentKind, Slot, Training};
 use crate::message::Message;
@@ -37,8 +37,30 @@ const OPTIONS: [OptionInfo; 4] = [
     option("prefix_separator_symbol", OptionKind::Text, "null", "accepted; see `intent_tokenization_flag`"),
 ];
 
+pub(crate) const SPACY: ComponentInfo = ComponentInfo {
+    name: "SpacyTokenizer",
+    kind: ComponentKind::Tokenizer,
+    requires: &[ComponentKind::LanguageModel],
+    options: &OPTIONS,
+    about: "Cuts a text into words, numbers and single signs, about as spaCy's models of European languages do. \
+            Lemmas and word classes need spaCy itself and are not there.",
+    train: train_spacy,
+    load: load_spacy,
+};
+
 struct Tokenizer {
+    /// How a text is cut before `token_pattern`.
+    cut: fn(&str) -> Vec<Token>,
     token_pattern: Option<Pattern>,
+}
+
+fn train_spacy(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annotator>, Cancelled> {
+    let token_pattern = pattern_of(options, training);
+    Ok(Box::new(Tokenizer { cut: signs::tokenize, token_pattern }))
+}
+
+fn load_spacy(options: &Options, _: Slot, _: Stored) -> Result<Box<dyn Annotator>, Unreadable> {
+    Ok(Box::new(Tokenizer { cut: signs::tokenize, token_pattern: stored_pattern(options)? }))
 }
 
 fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annotator>, Cancelled> {
@@ -50,26 +72,34 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
                 .with_hint("set `token_pattern` and another `language`, or cut the text before"),
         );
     }
-    let token_pattern = match options.text("token_pattern").map(|written| Pattern::new(written, true)) {
-        Some(Err(reason)) => {
+    let token_pattern = pattern_of(options, training);
+    Ok(Box::new(Tokenizer { cut: whitespace::tokenize, token_pattern }))
+}
+
+/// The compiled `token_pattern`; a wrong one is reported.
+fn pattern_of(options: &Options, training: &mut Training<'_>) -> Option<Pattern> {
+    match options.text("token_pattern").map(|written| Pattern::new(written, true))? {
+        Ok(pattern) => Some(pattern),
+        Err(reason) => {
             let message = format!("`token_pattern` is not a valid regular expression: {reason}");
             training.diagnostics.push(Diagnostic::error(options.source.clone(), message));
             None
         }
-        Some(Ok(pattern)) => Some(pattern),
-        None => None,
-    };
-    Ok(Box::new(Tokenizer { token_pattern }))
+    }
+}
+
+fn stored_pattern(options: &Options) -> Result<Option<Pattern>, Unreadable> {
+    let pattern = options.text("token_pattern").map(|written| Pattern::new(written, true));
+    pattern.transpose().map_err(Unreadable::new)
 }
 
 fn load(options: &Options, _: Slot, _: Stored) -> Result<Box<dyn Annotator>, Unreadable> {
-    let token_pattern = options.text("token_pattern").map(|written| Pattern::new(written, true)).transpose();
-    Ok(Box::new(Tokenizer { token_pattern: token_pattern.map_err(Unreadable::new)? }))
+    Ok(Box::new(Tokenizer { cut: whitespace::tokenize, token_pattern: stored_pattern(options)? }))
 }
 
 impl Annotator for Tokenizer {
     fn annotate(&self, message: &mut Message<'_>) {
-        let tokens = whitespace::tokenize(message.text);
+        let tokens = (self.cut)(message.text);
         message.tokens = match &self.token_pattern {
             Some(pattern) => tokens.iter().flat_map(|token| cut(message.text, token, pattern)).collect(),
             None => tokens,

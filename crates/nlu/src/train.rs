@@ -98,7 +98,7 @@ pub fn train_again(
         };
         fail_on_errors(&diagnostics)?;
         if makes_features(planned.info.kind) && last_trained.is_some_and(|last| planned.position < last) {
-            messages.iter_mut().for_each(|message| annotator.annotate(message));
+            annotator.annotate_all(&mut messages, context)?;
         }
         steps.push(Step { node: node_name(planned.info.name, planned.position), annotator });
     }

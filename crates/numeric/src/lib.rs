@@ -1,15 +1,17 @@
-//! Numbers behind learning: seeded randomness, sparse rows, hashed feature indices, linear support
-//! vector machines, factored softmax regression, linear-chain taggers and calibration.
+//! Numbers behind learning: seeded randomness, dense and sparse rows, hashed feature indices, linear
+//! support vector machines, logistic and factored softmax regression, linear-chain taggers and calibration.
 //!
 //! Everything is a function of its arguments. Results never depend on the number of threads:
 //! work is cut into units that do not see each other, and units are put together in order.
 
 pub mod calibration;
 pub mod chain;
+pub mod dense;
 pub mod factored;
 pub mod index;
 pub mod parallel;
 pub mod quantized;
 pub mod random;
+pub mod regression;
 pub mod sparse;
 pub mod svm;

@@ -157,7 +157,8 @@ fn specs(node: &Node, what: &str, reader: &mut Reader<'_>) -> Vec<ComponentSpec>
         let Some(name_text) = reader.text(name, "name") else { continue };
         let mut options = item.to_object();
         options.shift_remove("name");
-        specs.push(ComponentSpec { name: name_text.to_owned(), options, source: reader.source(item.mark) });
+        let source = reader.source(item.mark);
+        specs.push(ComponentSpec { name: name_text.to_owned(), options, source, resource: None });
     }
     specs
 }

@@ -3,13 +3,20 @@
 use std::sync::Arc;
 
 use intendant_dialogue::Mind;
+use intendant_port::BoxFuture;
 use intendant_talk::domain::Domain;
 use intendant_talk::message::Parse;
 
 /// Understands text. Closures `Fn(&str) -> Parse` do.
 pub trait Understand: Send + Sync {
-    /// Parses one message; takes well under a millisecond.
+    /// Parses one message; blocks for as long as that takes.
     fn parse(&self, text: &str) -> Parse;
+
+    /// Parses one message, off the async threads where that takes longer, with what servers that
+    /// the model names have to say.
+    fn understand<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Parse> {
+        Box::pin(std::future::ready(self.parse(text)))
+    }
 }
 
 impl<F: Fn(&str) -> Parse + Send + Sync> Understand for F {

@@ -217,7 +217,7 @@ impl Server {
         let mut span = self.begin_span("understand", SpanKind::Internal, trace::current());
         let start = Instant::now();
         let parse = match &self.outside().interpreter {
-            None => assistant.understanding.parse(text),
+            None => assistant.understanding.understand(text).await,
             Some(interpreter) => {
                 let context = span.as_ref().map(trace::Begun::context);
                 match trace::within(context, interpreter.parse(text, sender_id)).await {

@@ -1,6 +1,8 @@
 //! Training data for language understanding, free of file formats.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::message::{Entity, Object};
 
@@ -78,4 +80,36 @@ pub struct ComponentSpec {
     pub options: Object,
     /// Where it stands.
     pub source: Source,
+    /// What it needs from outside the project's files, once that was looked for.
+    pub resource: Option<Resource>,
+}
+
+/// Something from outside the project's files that a component needs, such as a language model.
+///
+/// Whoever reads it and whoever uses it agree on its type. Equal means one and the same.
+#[derive(Clone)]
+pub enum Resource {
+    /// It was read.
+    Ready(Arc<dyn Any + Send + Sync>),
+    /// Why it was not, lowercase, no full stop.
+    Failed(String),
+}
+
+impl std::fmt::Debug for Resource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ready(_) => f.write_str("Ready"),
+            Self::Failed(why) => f.debug_tuple("Failed").field(why).finish(),
+        }
+    }
+}
+
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ready(one), Self::Ready(other)) => Arc::ptr_eq(one, other),
+            (Self::Failed(one), Self::Failed(other)) => one == other,
+            _ => false,
+        }
+    }
 }

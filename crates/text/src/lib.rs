@@ -8,6 +8,7 @@
 pub mod chars;
 pub mod normal;
 pub mod offsets;
+pub mod signs;
 pub mod token;
 pub mod whitespace;
 

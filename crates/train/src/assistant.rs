@@ -11,6 +11,8 @@ use intendant_rasa_format::domain;
 use intendant_talk::data::ComponentSpec;
 use serde_json::Value;
 
+use crate::resources;
+
 /// Nodes of policies carry this prefix in archives, so that names of both kinds never meet.
 pub(crate) const POLICY_NODE: &str = "policy.";
 /// Nodes of pipeline components carry this one.
@@ -67,12 +69,13 @@ impl Assistant {
     pub fn load(archive: &[u8]) -> Result<Self, LoadError> {
         let Bundle { metadata, domain, components } = intendant_bundle::read(archive)?;
         let domain = if domain.is_empty() { domain::empty() } else { domain::from_dict(&domain) };
-        let pipeline_specs = component_specs(metadata.config.get("pipeline"));
+        let mut pipeline_specs = component_specs(metadata.config.get("pipeline"));
         let policy_specs = component_specs(metadata.config.get("policies"));
         let pipeline = match metadata.training_type {
             TrainingType::Core => None,
             TrainingType::Nlu | TrainingType::Both => {
                 let parts = parts_of(&components, PIPELINE_NODE);
+                resources::attach(&mut pipeline_specs);
                 Some(Arc::new(Pipeline::load(&pipeline_specs, parts)?))
             }
         };

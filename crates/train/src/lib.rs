@@ -11,4 +11,5 @@ pub mod known;
 pub mod models;
 pub mod plan;
 pub mod recipe;
+pub mod resources;
 pub mod watch;

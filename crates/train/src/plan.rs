@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::assistant::{PIPELINE_NODE, POLICY_NODE, parts_of};
 use crate::fingerprint::{self, Fingerprint};
 use crate::recipe::Recipe;
+use crate::resources;
 
 /// What would be done, decided from fingerprints alone.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,6 +188,7 @@ fn train_nlu(
         _ => TrainError::Project(error.diagnostics),
     })?;
     warnings.extend(trained.diagnostics);
+    resources::keep(&recipe.pipeline);
     Ok(trained.pipeline.store())
 }
 

@@ -8,6 +8,7 @@ use intendant_talk::domain::Domain;
 use intendant_talk::story::Story;
 
 use crate::fingerprint::Sources;
+use crate::resources;
 
 /// What is trained.
 #[derive(Clone, Debug)]
@@ -37,10 +38,12 @@ impl Recipe {
     pub fn new(project: Project, augmentation: usize) -> Self {
         let has_domain = project.has_domain();
         let Project { config, domain, nlu, stories, .. } = project;
+        let mut pipeline = config.pipeline.clone().unwrap_or_else(intendant_nlu::recommended_pipeline);
+        resources::attach(&mut pipeline);
         Self {
             assistant_id: assistant_id(&config),
             language: config.language,
-            pipeline: config.pipeline.unwrap_or_else(intendant_nlu::recommended_pipeline),
+            pipeline,
             policies: config.policies.unwrap_or_else(intendant_policy::default_policies),
             nlu,
             domain,

@@ -12,7 +12,7 @@ use serde_json::Value;
 const LAYERS: [&[&str]; 7] = [
     &["text", "numeric", "talk"],
     &["component", "port"],
-    &["nlu", "policy", "dialogue", "entities", "evaluate"],
+    &["nlu", "policy", "dialogue", "entities", "embed", "evaluate"],
     &["bundle", "rasa-format"],
     &["store", "broker", "channel", "client"],
     &["train", "serve", "registry"],
@@ -20,10 +20,11 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Allowed dependencies within a layer: user, used.
-const SAME_LAYER: [(&str, &str); 11] = [
+const SAME_LAYER: [(&str, &str); 12] = [
     ("broker", "store"),
     ("dialogue", "policy"),
     ("dialogue", "evaluate"),
+    ("nlu", "embed"),
     ("nlu", "entities"),
     ("nlu", "evaluate"),
     ("policy", "evaluate"),

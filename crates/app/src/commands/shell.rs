@@ -9,6 +9,7 @@ use intendant_config::Environment;
 use intendant_port::BoxFuture;
 use intendant_port::outlet::Outlet;
 use intendant_rasa_format::wire;
+use intendant_serve::assistant::Understand;
 use intendant_serve::server::{Incoming, Server};
 use intendant_talk::message::Object;
 use intendant_train::assistant::Assistant;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 use crate::model;
 use crate::terminal;
 use crate::terminal::say;
+use crate::understanding::Understanding;
 use crate::wiring::{self, Wiring};
 
 /// Ends the conversation.
@@ -48,8 +50,9 @@ fn shell_nlu(assistant: &Assistant) -> Result<ExitCode, Failure> {
         ));
     };
     say!("NLU model loaded. Type a message and press enter to parse it; {STOP} ends.");
+    let understanding = Understanding::new(Arc::clone(pipeline));
     for text in Lines::new("Next message:\n") {
-        let parse = model::understand(pipeline, &text);
+        let parse = understanding.parse(text.trim());
         let json = serde_json::to_string_pretty(&wire::parse_to_json(&parse));
         say!("{}", json.map_err(|error| Failure::of("", &error))?);
     }

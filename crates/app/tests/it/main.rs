@@ -15,6 +15,7 @@ mod rotation;
 mod serving;
 mod sockets;
 mod stand_in;
+mod understanding;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

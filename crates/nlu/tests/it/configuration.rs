@@ -18,7 +18,7 @@ fn wrong_configurations_are_refused_with_reasons() {
         assert!(error.to_string().contains(part), "{part}: {error}");
     };
     check(&[component("DIETClasifier", Value::Null)], "did you mean `DIETClassifier`?");
-    check(&[component("SpacyNLP", json!({"model": "x"}))], "`SpacyNLP` is not available");
+    check(&[component("MitieNLP", json!({"model": "x"}))], "`MitieNLP` is not available");
     check(&[component("my.Component", Value::Null)], "Python code of your own");
     check(&[component("RulePolicy", Value::Null)], "move it to `policies`");
     check(&[tokenizer(), tokenizer()], "second tokenizer");

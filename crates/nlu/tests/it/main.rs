@@ -2,6 +2,7 @@
 
 mod components;
 mod configuration;
+mod language_models;
 mod public_sets;
 mod retraining;
 mod robustness;
