@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, Method, header};
 use intendant_port::error::{Error, Kind, Result};
-use intendant_port::web::percent_encode;
+use intendant_port::web::form_encode;
 use serde_json::Value;
 
 use crate::endpoint::Endpoint;
@@ -61,16 +61,8 @@ fn form_of(question: &Question<'_>) -> String {
     let mut fields = vec![("text", question.text.to_owned()), ("locale", question.locale.to_owned())];
     fields.extend(question.timezone.map(|zone| ("tz", zone.to_owned())));
     fields.extend([("dims", dimensions.to_string()), ("reftime", question.reference_ms.to_string())]);
-    let mut form = String::new();
-    for (name, value) in fields {
-        if !form.is_empty() {
-            form.push('&');
-        }
-        form.push_str(name);
-        form.push('=');
-        percent_encode(&value, &mut form);
-    }
-    form
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    form_encode(&fields)
 }
 
 #[cfg(test)]
