@@ -110,7 +110,7 @@ fn join(sets: &[Vec<u32>], take: &mut dyn FnMut(usize, usize, f64) -> bool) {
     for current in order {
         let set = &sets[current];
         let length = set.len();
-        let least = (ALIKE * length as f64).ceil() as usize;
+        let least = (ALIKE * length as f64 - 1e-9).ceil() as usize;
         let prefix = length + 1 - least.max(1).min(length);
         for code in &set[..prefix.min(length)] {
             let bucket = index.entry(*code).or_default();
@@ -129,9 +129,16 @@ fn join(sets: &[Vec<u32>], take: &mut dyn FnMut(usize, usize, f64) -> bool) {
     }
 }
 
+/// The share of members that both have; 0 as soon as it cannot reach [`ALIKE`] any more.
 fn jaccard(left: &[u32], right: &[u32]) -> f64 {
+    let total = left.len() + right.len();
+    // Rounding must not lose a pair that is just alike enough.
+    let needed = (ALIKE / (1.0 + ALIKE) * total as f64 - 1e-9).ceil() as usize;
     let (mut i, mut j, mut shared) = (0, 0, 0usize);
     while i < left.len() && j < right.len() {
+        if shared + (left.len() - i).min(right.len() - j) < needed {
+            return 0.0;
+        }
         match left[i].cmp(&right[j]) {
             std::cmp::Ordering::Less => i += 1,
             std::cmp::Ordering::Greater => j += 1,
@@ -142,7 +149,7 @@ fn jaccard(left: &[u32], right: &[u32]) -> f64 {
             }
         }
     }
-    shared as f64 / (left.len() + right.len() - shared).max(1) as f64
+    shared as f64 / (total - shared).max(1) as f64
 }
 
 #[cfg(test)]
@@ -179,7 +186,11 @@ mod tests {
         let sets = shingle_sets(forms.iter().map(String::as_str));
         let mut expected = 0;
         for second in 0..distinct.len() {
-            expected += (0..second).filter(|first| jaccard(&sets[*first], &sets[second]) >= ALIKE).count();
+            let share = |first: usize| {
+                let shared = sets[first].iter().filter(|piece| sets[second].contains(piece)).count();
+                shared as f64 / (sets[first].len() + sets[second].len() - shared) as f64
+            };
+            expected += (0..second).filter(|first| share(*first) >= ALIKE).count();
         }
         assert!(expected > 20);
         assert_eq!(alike(&distinct, |_, _| true).len(), expected);
