@@ -82,6 +82,7 @@ async fn serve(
     model: Option<&Path>,
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
+    let tls = tls(&arguments.server)?;
     let mut wiring =
         wiring::server(arguments.model.endpoints.as_deref(), arguments.server.request_timeout(), environment)
             .await?;
@@ -90,7 +91,6 @@ async fn serve(
         wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     }
     let (router, channels) = api_router(&wiring, &arguments.server, environment).await?;
-    let tls = tls(&arguments.server)?;
     let house = House { server: wiring.server, router, channels, stop: wiring.stop, tls };
     listen_until_stopped(house, &arguments.server.interface, arguments.server.port).await
 }

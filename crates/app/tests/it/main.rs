@@ -4,7 +4,10 @@
 mod channels;
 mod cli;
 mod crash;
+mod elsewhere;
 mod interactive;
+mod knowledge_base;
+mod openapi;
 mod page;
 mod parity;
 mod reference;

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::{binary, intendant, repository, succeed, trained_starter};
 
-fn say(connection: &mut Connection, sender: &str, message: &str) -> Vec<Value> {
+pub fn say(connection: &mut Connection, sender: &str, message: &str) -> Vec<Value> {
     let body = json!({"sender": sender, "message": message}).to_string();
     let answer = connection.request("/webhooks/rest/webhook", Some(&body)).unwrap();
     serde_json::from_slice(answer).unwrap()
 }
 
-fn texts(messages: &[Value]) -> Vec<&str> {
+pub fn texts(messages: &[Value]) -> Vec<&str> {
     messages.iter().filter_map(|message| message["text"].as_str()).collect()
 }
 
@@ -100,12 +100,41 @@ fn an_action_server_that_is_down_costs_nothing_but_its_answer() {
 }
 
 /// The project's action server, run by the real `rasa-sdk`; killed when dropped.
-struct ActionServer(Child);
+pub struct ActionServer {
+    process: Child,
+    port: u16,
+}
+
+impl ActionServer {
+    /// Starts `python -m rasa_sdk` with the project's `actions` and waits until it answers.
+    pub fn start(python: &str, sandbox: &Sandbox) -> Self {
+        let port = free_port().unwrap();
+        let process = Command::new(python)
+            .args(["-m", "rasa_sdk", "--actions", "actions", "--port", &port.to_string()])
+            .current_dir(sandbox.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self { process, port };
+        let start = std::time::Instant::now();
+        while Connection::open(port).and_then(|mut c| c.request("/health", None).map(drop)).is_err() {
+            assert!(start.elapsed().as_secs() < 120, "the action server did not start");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        server
+    }
+
+    /// The file `endpoints.yml` that names it.
+    pub fn endpoints(&self) -> String {
+        format!("action_endpoint:\n  url: http://127.0.0.1:{}/webhook\n", self.port)
+    }
+}
 
 impl Drop for ActionServer {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -116,24 +145,8 @@ fn forms_are_validated_by_a_real_action_server() {
         return;
     };
     let sandbox = Sandbox::copy_of(&repository().join("examples/advisor")).unwrap();
-    let port = free_port().unwrap();
-    let _actions = ActionServer(
-        Command::new(python)
-            .args(["-m", "rasa_sdk", "--actions", "actions", "--port", &port.to_string()])
-            .current_dir(sandbox.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    let start = std::time::Instant::now();
-    while Connection::open(port).and_then(|mut c| c.request("/health", None).map(drop)).is_err() {
-        assert!(start.elapsed().as_secs() < 60, "the action server did not start");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    sandbox
-        .write("endpoints.yml", &format!("action_endpoint:\n  url: http://127.0.0.1:{port}/webhook\n"))
-        .unwrap();
+    let actions = ActionServer::start(&python, &sandbox);
+    sandbox.write("endpoints.yml", &actions.endpoints()).unwrap();
     succeed(sandbox.path(), &["train", "--domain", "."]);
     let server = Server::start(binary(), sandbox.path(), &["run", "--enable-api"]).unwrap();
     let mut connection = server.connect().unwrap();

@@ -8,7 +8,9 @@ import schemathesis
 
 @schemathesis.hook
 def after_call(context, case, response):
-    if case.operation.method.upper() == "DELETE" and case.operation.path == "/model":
-        url = response.request.url.split("?")[0]
-        answer = requests.put(url, json={"model_file": os.environ["INTENDANT_MODEL"]}, timeout=60)
+    was_unloaded = response.request.method == "DELETE" and response.status_code == 204
+    if was_unloaded and case.operation.path == "/model":
+        # The same URL, for the token in its query.
+        model = {"model_file": os.environ["INTENDANT_MODEL"]}
+        answer = requests.put(response.request.url, json=model, timeout=60)
         answer.raise_for_status()
