@@ -50,7 +50,8 @@ impl Ensemble {
     /// Costs a look at the last events of the conversation, and rarely a scan of all.
     pub fn predict(&self, tracker: &Tracker, domain: &Domain) -> Prediction {
         let events: Vec<&Arc<Event>> = tracker.applied_events().collect();
-        let situation = Situation::of(tracker, domain, &events, (&self.rule_only, self.needed()));
+        let mut situation = Situation::of(tracker, domain, &events, (&self.rule_only, self.needed()));
+        situation.now.latest_message = tracker.latest_message();
         let recall = Recall { domain, rule_only: &self.rule_only, actions_count: self.actions.len() };
         let mut predictions: Vec<(i64, Prediction)> = self
             .members

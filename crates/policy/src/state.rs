@@ -111,6 +111,8 @@ pub(crate) struct Replay<'a> {
     values: Vec<&'a Value>,
     has_been_set: Vec<bool>,
     pub user: Option<&'a UserMessage>,
+    /// The conversation's latest message, in force or not; known only of running conversations.
+    pub latest_message: Option<&'a UserMessage>,
     added_entities: Vec<&'a Entity>,
     use_text: Option<bool>,
     pub previous: Option<&'a ActionExecuted>,
@@ -126,6 +128,7 @@ impl<'a> Replay<'a> {
             values: domain.slots.iter().map(|slot| &slot.initial_value).collect(),
             has_been_set: vec![false; domain.slots.len()],
             user: None,
+            latest_message: None,
             added_entities: Vec::new(),
             use_text: None,
             previous: None,
@@ -152,8 +155,11 @@ impl<'a> Replay<'a> {
         self.user.and_then(|user| user.parse.intent.name.as_deref())
     }
 
+    /// How sure the latest message was understood, also one that a form took in and that is no
+    /// longer in force.
     pub(crate) fn intent_confidence(&self) -> f64 {
-        self.user.and_then(|user| user.parse.intent.confidence).unwrap_or(1.0)
+        let user = self.latest_message.or(self.user);
+        user.and_then(|user| user.parse.intent.confidence).unwrap_or(1.0)
     }
 
     pub(crate) fn apply(&mut self, event: &'a Event) {

@@ -114,6 +114,21 @@ fn forms_keep_the_floor_until_they_reject() {
     );
 }
 
+/// Also when a form took the message in, so that it is no longer in force.
+#[test]
+fn confidence_may_be_that_of_the_latest_message() {
+    check(
+        "{name: RulePolicy, use_nlu_confidence_as_score: true}",
+        &[
+            ("listen /order@0.6", "order_form RulePolicy 0.6"),
+            (
+                "listen /order@0.6 order_form +order_form listen /inform@0.8 order_form -",
+                "utter_done RulePolicy 0.8",
+            ),
+        ],
+    );
+}
+
 #[test]
 fn stories_are_remembered_with_checkpoints_and_alternatives() {
     check(

@@ -24,7 +24,7 @@ pub fn train(project: &Project) -> Result<(Ensemble, Vec<Diagnostic>), Vec<Diagn
     intendant_policy::train(&specs, &project.domain, &project.stories, 0, &CONTEXT)
 }
 
-/// Decides after a conversation written as words: `listen`, `/intent{entity: value}`, `slot=value`,
+/// Decides after a conversation written as words: `listen`, `/intent@confidence{entity: value}`, `slot=value`,
 /// `+loop`, `-loop`, `!action` (a rejection), and names of actions.
 pub fn predict(project: &Project, conversation: &str) -> Prediction {
     let (ensemble, _) = train(project).expect("trains");
@@ -53,7 +53,8 @@ fn event(word: &str) -> EventKind {
             value: value.into(),
             ..Entity::default()
         });
-        let intent = Intent::new(intent, 1.0);
+        let (intent, confidence) = intent.split_once('@').unwrap_or((intent, "1"));
+        let intent = Intent::new(intent, confidence.parse().expect("a confidence is a number"));
         let parse = Parse { intent, entities: entities.collect(), ..Parse::default() };
         return EventKind::User(Box::new(UserMessage {
             text: Some(word.to_owned()),
