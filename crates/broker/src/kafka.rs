@@ -155,6 +155,10 @@ impl Transport for Kafka {
         })
     }
 
+    fn idle(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.connected())
+    }
+
     fn reset(&mut self) {
         self.connection = None;
     }

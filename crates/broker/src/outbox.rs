@@ -36,7 +36,7 @@ pub trait Transport: Send + 'static {
     /// Sends payloads in order; they have arrived when it returns. After an error some may have.
     fn send<'a>(&'a mut self, payloads: &'a [String]) -> BoxFuture<'a, Result<()>>;
 
-    /// Looks after a connection without traffic.
+    /// Connects where that was not done yet, and looks after a connection without traffic.
     fn idle(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -205,16 +205,20 @@ impl Shared {
 
     async fn send_all(self: Arc<Self>, mut transport: impl Transport) {
         let mut is_failing = false;
+        let mut is_connected = false;
         loop {
             let next = self.backlog().next();
             let outcome = match &next {
                 Ok(Some((payloads, _))) => limited(transport.send(payloads)).await,
+                // A broker that cannot be reached is told of before there is anything to send.
+                Ok(None) if !is_connected => limited(transport.idle()).await,
                 Ok(None) => tokio::select! {
                     () = self.arrived.notified() => continue,
                     () = tokio::time::sleep(IDLE_INTERVAL) => limited(transport.idle()).await,
                 },
                 Err(error) => Err(Error::new(error.kind, error.chain())),
             };
+            is_connected = outcome.is_ok();
             match outcome {
                 Ok(()) => {
                     if std::mem::take(&mut is_failing) {

@@ -69,12 +69,7 @@ impl Transport for Pika {
     }
 
     fn idle(&mut self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move {
-            match &mut self.connection {
-                Some(connection) => connection.beat().await,
-                None => Ok(()),
-            }
-        })
+        Box::pin(async move { self.connected().await?.beat().await })
     }
 
     fn reset(&mut self) {
