@@ -76,7 +76,7 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
         extraction,
         commas: CommaRule::of(options.value("split_entities_by_comma")),
     };
-    let corpus = Corpus { messages: training.messages, examples: training.examples };
+    let corpus = Corpus { messages: training.messages, examples: training.examples, hints: &[] };
     Ok(Box::new(Crf { tagger: Tagger::train(&corpus, settings, training.context)? }))
 }
 
@@ -90,7 +90,7 @@ fn load(options: &Options, _: Slot, mut stored: Stored) -> Result<Box<dyn Annota
 impl Annotator for Crf {
     fn annotate(&self, message: &mut Message<'_>) {
         if let Some(tagger) = &self.tagger {
-            let entities = tagger.tag(message, NAME);
+            let entities = tagger.tag(message, None, NAME);
             message.parse.entities.extend(entities);
         }
     }

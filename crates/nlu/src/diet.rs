@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use intendant_component::diagnostic::Diagnostic;
 use intendant_component::stored::{Stored, Unreadable};
 use intendant_component::training::Cancelled;
-use intendant_numeric::parallel;
 use intendant_talk::data::NluData;
 use intendant_talk::message::{Intent, Parse};
 use serde_json::{Value, json};
@@ -18,7 +17,7 @@ use crate::options::{OptionInfo, OptionKind, Options, option};
 use crate::spans::{self, CommaRule};
 use crate::tagger::{self, Corpus, Tagger};
 use crate::token_features::Extraction;
-use crate::{counts, label_name, ngrams, vectors};
+use crate::{counts, label_name, ngrams, token_features, vectors};
 
 /// What the extractor calls itself in results.
 const NAME: &str = "DIETClassifier";
@@ -115,46 +114,66 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
     let seed = options.value("random_seed").as_u64().unwrap_or(training.context.seed);
     let sources = Sources::of(options, training.before);
     let context = training.context;
-    let commas = CommaRule::of(options.value("split_entities_by_comma"));
     let wants_entities = options.flag("entity_recognition");
     if wants_entities {
         warn_misaligned(training, NAME);
     }
-    let corpus = Corpus { messages: training.messages, examples: training.examples };
-    let (intents, tagger) = parallel::join(
-        context.threads,
-        || {
-            let settings = tagger::Settings {
-                phase: "entities",
-                seed,
-                epochs: None,
-                extraction: Extraction::Rich,
-                commas: commas.clone(),
-            };
-            if wants_entities { Tagger::train(&corpus, settings, context) } else { Ok(None) }
-        },
-        || {
-            if !options.flag("intent_classification") {
-                return Ok(None);
-            }
-            let label = |at: usize| training.examples[at].intent.as_deref();
-            let (labels, samples) = samples(training.messages, label, &sources);
-            if labels.len() < 2 {
-                return Ok(None);
-            }
-            let settings = intent_model::Settings { phase: "intents", seed };
-            let mut model = Fused::train(&samples, labels, &settings, context)?;
-            let variants = entity_messages(training.data, model.labels());
-            model.remember_more(variants);
-            Ok(Some(model))
-        },
-    );
-    let (tagger, intents) = (intents?, tagger?);
+    let intents =
+        if options.flag("intent_classification") { train_intents(&sources, seed, training)? } else { None };
+    let (intents, hints) = intents.unzip();
+    let tagger = if wants_entities {
+        let corpus = Corpus {
+            messages: training.messages,
+            examples: training.examples,
+            hints: &hints.unwrap_or_default(),
+        };
+        let settings = tagger::Settings {
+            phase: "entities",
+            seed,
+            epochs: None,
+            extraction: Extraction::Rich,
+            commas: CommaRule::of(options.value("split_entities_by_comma")),
+        };
+        Tagger::train(&corpus, settings, context)?
+    } else {
+        None
+    };
     if intents.is_none() && options.flag("intent_classification") {
         let message = format!("`{NAME}` learns no intents: the examples have fewer than two");
         training.diagnostics.push(Diagnostic::warning(options.source.clone(), message));
     }
     Ok(Box::new(Diet::new(options, sources, intents, tagger)))
+}
+
+/// A model of intents with a hint for each example that has an intent.
+type WithHints = (Fused, Vec<Option<u64>>);
+
+/// A model of intents and, for each example, the hash of the intent that it seems to have to a
+/// model that did not see it; `None` when there are fewer than two intents.
+fn train_intents(
+    sources: &Sources,
+    seed: u64,
+    training: &Training<'_>,
+) -> Result<Option<WithHints>, Cancelled> {
+    let label = |at: usize| training.examples[at].intent.as_deref();
+    let (labels, samples) = samples(training.messages, label, sources);
+    if labels.len() < 2 {
+        return Ok(None);
+    }
+    let settings = intent_model::Settings { phase: "intents", seed };
+    let (mut model, guesses) = Fused::train(&samples, labels, &settings, training.context)?;
+    // Samples are in the order of the examples with an intent.
+    let mut guesses = guesses.into_iter().map(|label| hint(&model.labels()[label as usize]));
+    let hints = (0..training.examples.len()).map(|at| label(at).and_then(|_| guesses.next())).collect();
+    drop(guesses);
+    let variants = entity_messages(training.data, model.labels());
+    model.remember_more(variants);
+    Ok(Some((model, hints)))
+}
+
+/// What the tagger is told of an intent.
+fn hint(intent: &str) -> u64 {
+    token_features::text_hash("intent", intent)
 }
 
 /// Reports option values that cannot be honoured.
@@ -330,7 +349,10 @@ impl Annotator for Diet {
             None => set_ranking(&mut message.parse, Vec::new()),
         }
         if let Some(tagger) = &self.tagger {
-            let entities = tagger.tag(message, NAME);
+            let entities = {
+                let hint = message.parse.intent.name.as_deref().map(hint);
+                tagger.tag(message, hint.filter(|_| self.intents.is_some()), NAME)
+            };
             message.parse.entities.extend(entities);
         }
     }

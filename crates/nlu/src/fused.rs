@@ -44,13 +44,14 @@ struct Shares {
 }
 
 impl Fused {
-    /// Trains on samples of at least two labels, of which some may have no dense vector.
+    /// Trains on samples of at least two labels, of which some may have no dense vector. With the
+    /// model come the guesses of [`IntentModel::train`].
     pub(crate) fn train(
         samples: &[Sample<'_>],
         labels: Vec<String>,
         settings: &Settings<'_>,
         context: &TrainContext<'_>,
-    ) -> Result<Self, Cancelled> {
+    ) -> Result<(Self, Vec<u32>), Cancelled> {
         let width = samples.iter().map(|sample| sample.dense.len()).max().unwrap_or(0);
         let dense = match width {
             0 => None,
@@ -60,7 +61,8 @@ impl Fused {
                 Some(Dense { width, linear: weights.linear(), weights, shares })
             }
         };
-        Ok(Self { sparse: IntentModel::train(samples, labels, settings, context)?, dense })
+        let (sparse, guesses) = IntentModel::train(samples, labels, settings, context)?;
+        Ok((Self { sparse, dense }, guesses))
     }
 
     /// All labels, sorted.
@@ -172,7 +174,7 @@ fn fit(
         };
         let rest: Vec<Sample<'_>> = side(false).cloned().collect();
         let phase = intent_model::Settings { phase: "weighing vectors", ..*settings };
-        let model = IntentModel::train(&rest, labels.to_vec(), &phase, context)?;
+        let (model, _) = IntentModel::train(&rest, labels.to_vec(), &phase, context)?;
         let linear = regress(rest.iter(), labels.len(), context)?.linear();
         for sample in side(true).filter(|sample| !sample.dense.is_empty()) {
             sparse.push(logarithms(model.probabilities(sample.text, &mut sample.features.clone())));

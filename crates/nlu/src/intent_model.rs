@@ -73,13 +73,14 @@ pub(crate) struct Settings<'a> {
 }
 
 impl IntentModel {
-    /// Trains on samples of at least two labels.
+    /// Trains on samples of at least two labels. With the model come the labels that the samples
+    /// get from members of the committee that did not see them; names get their own.
     pub(crate) fn train(
         samples: &[Sample<'_>],
         labels: Vec<String>,
         settings: &Settings<'_>,
         context: &TrainContext<'_>,
-    ) -> Result<Self, Cancelled> {
+    ) -> Result<(Self, Vec<u32>), Cancelled> {
         let report = |done| context.progress.report(settings.phase, done, 4);
         let check = || if context.progress.is_cancelled() { Err(Cancelled) } else { Ok(()) };
         report(0);
@@ -105,7 +106,8 @@ impl IntentModel {
         check()?;
         let matrix = committee.added_to(&machine, &shares, vocabulary.index.len());
         report(4);
-        Ok(Self {
+        let guesses = (0..samples.len()).map(|row| committee.guess(&data, row)).collect();
+        let model = Self {
             unknown_weight: inverse_frequency(samples.len(), 0),
             memory: remember(samples),
             index: vocabulary.index,
@@ -113,7 +115,8 @@ impl IntentModel {
             sharpness: shares.all,
             matrix,
             labels,
-        })
+        };
+        Ok((model, guesses))
     }
 
     /// Probabilities of all labels, in their order; uniform when the text has no features.
@@ -376,6 +379,17 @@ impl Committee {
     fn held_out(&self, row: usize, fold: u32) -> Vec<f32> {
         let (columns, values) = self.rows.row(row);
         self.members[fold as usize].scores(columns, values)
+    }
+
+    /// The best label of a row by the member that did not see it.
+    fn guess(&self, data: &Data<'_>, row: usize) -> u32 {
+        let fold = data.folds[row];
+        if fold as usize >= MEMBERS {
+            return data.targets[row];
+        }
+        let scores = self.held_out(row, fold);
+        let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+        best.map_or(data.targets[row], |best| best as u32)
     }
 
     /// Weights of machines and committee together.

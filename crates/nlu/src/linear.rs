@@ -93,7 +93,7 @@ fn train(
         None
     } else {
         let settings = intent_model::Settings { phase: "intents", seed };
-        Some(Fused::train(&samples, labels, &settings, training.context)?)
+        Some(Fused::train(&samples, labels, &settings, training.context)?.0)
     };
     Ok(Box::new(Linear::new(options, model, sources)))
 }

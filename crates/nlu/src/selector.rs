@@ -110,7 +110,7 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
     } else {
         let seed = options.value("random_seed").as_u64().unwrap_or(training.context.seed);
         let settings = intent_model::Settings { phase: "responses", seed };
-        Some(Fused::train(&samples, labels, &settings, training.context)?)
+        Some(Fused::train(&samples, labels, &settings, training.context)?.0)
     };
     let intents = intents.into_iter().collect();
     Ok(Box::new(Selector::new(options, (intents, responses), model, sources)))

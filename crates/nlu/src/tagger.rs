@@ -10,6 +10,7 @@ use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use intendant_component::training::{Cancelled, TrainContext};
 use intendant_numeric::chain::{self, Chain, Lattice, Sequences};
 use intendant_numeric::index::Index;
+use intendant_numeric::parallel;
 use intendant_talk::data::Example;
 use intendant_talk::message::Entity;
 use serde_json::{Value, json};
@@ -17,6 +18,11 @@ use serde_json::{Value, json};
 use crate::message::Message;
 use crate::spans::{self, CommaRule, Labels, Part, TokenLabel};
 use crate::token_features::{self, Extraction};
+
+/// Chains whose mean is taken.
+const CHAINS: usize = 2;
+/// Share of the features that are left out while learning.
+const DROPOUT: f64 = 0.1;
 
 /// Taggers of the three parts of an annotation.
 pub(crate) struct Tagger {
@@ -47,6 +53,8 @@ struct PartTagger {
 pub(crate) struct Corpus<'a> {
     pub(crate) messages: &'a [Message<'a>],
     pub(crate) examples: &'a [&'a Example],
+    /// What each message's intent seems to be to a model that did not see it; empty if unknown.
+    pub(crate) hints: &'a [Option<u64>],
 }
 
 impl Tagger {
@@ -68,11 +76,11 @@ impl Tagger {
     }
 
     /// Entities of a message.
-    pub(crate) fn tag(&self, message: &Message<'_>, extractor: &str) -> Vec<Entity> {
+    pub(crate) fn tag(&self, message: &Message<'_>, hint: Option<u64>, extractor: &str) -> Vec<Entity> {
         if message.tokens.is_empty() {
             return Vec::new();
         }
-        let base = token_features::extract(message, &self.extraction);
+        let base = token_features::extract(message, hint, &self.extraction);
         let mut found: [Vec<TokenLabel>; 3] = Default::default();
         for chain in &self.chains {
             let labels = match chain.part {
@@ -147,11 +155,12 @@ impl PartTagger {
         let mut index = Index::default();
         let mut sequences = Sequences::default();
         let mut columns = Vec::new();
-        for (message, gold) in corpus.messages.iter().zip(&gold) {
+        for (number, (message, gold)) in corpus.messages.iter().zip(&gold).enumerate() {
             if message.tokens.is_empty() || (part != Part::Entity && gold.is_empty()) {
                 continue;
             }
-            let mut features = token_features::extract(message, &settings.extraction);
+            let hint = corpus.hints.get(number).copied().flatten();
+            let mut features = token_features::extract(message, hint, &settings.extraction);
             if part != Part::Entity {
                 let mut entities = vec![TokenLabel::default(); message.tokens.len()];
                 for (tokens, entity) in gold {
@@ -168,8 +177,9 @@ impl PartTagger {
             }
             sequences.end_sequence();
         }
-        let epochs = settings.epochs.unwrap_or_else(|| (40_000 / sequences.len().max(1)).clamp(5, 60));
-        let options = chain::Options { epochs, rate: 0.25, decay: 0.002, seed: settings.seed };
+        // The time of training grows with the root of the number of examples only.
+        let usual = || (500.0 / (sequences.len().max(1) as f32).sqrt()).clamp(5.0, 60.0) as usize;
+        let epochs = settings.epochs.unwrap_or_else(usual);
         let tags = 2 * labels.len() + 1;
         // An inside tag continues its own kind only.
         let allowed = |from: Option<usize>, to: usize| {
@@ -179,8 +189,13 @@ impl PartTagger {
             context.progress.report(settings.phase, epoch as u64, epochs as u64);
             !context.progress.is_cancelled()
         };
-        let chain = chain::train(&sequences, (index.len(), tags), allowed, &options, go_on);
-        let chain = chain.ok_or(Cancelled)?.compact();
+        let trained = parallel::map(context.threads, CHAINS, |number| {
+            let seed = settings.seed ^ (number as u64) << 40;
+            let options = chain::Options { epochs, rate: 0.15, decay: 0.002, dropout: DROPOUT, seed };
+            chain::train(&sequences, (index.len(), tags), allowed, &options, go_on)
+        });
+        let trained: Option<Vec<Chain>> = trained.into_iter().collect();
+        let chain = trained.and_then(chain::mean).ok_or(Cancelled)?.compact();
         Ok(Some(Self { part, labels, index, lattice: chain.lattice(), chain }))
     }
 

@@ -25,10 +25,10 @@ pub(crate) fn text_hash(name: &str, value: &str) -> u64 {
     mix(hash_bytes(1, name.as_bytes()) ^ hash_bytes(2, value.as_bytes()))
 }
 
-/// Feature hashes of every token.
-pub(crate) fn extract(message: &Message<'_>, extraction: &Extraction) -> Vec<Vec<u64>> {
+/// Feature hashes of every token; `hint` is the hash of the intent that the message seems to have.
+pub(crate) fn extract(message: &Message<'_>, hint: Option<u64>, extraction: &Extraction) -> Vec<Vec<u64>> {
     match extraction {
-        Extraction::Rich => rich(message),
+        Extraction::Rich => rich(message, hint),
         Extraction::Windows(windows) => windowed(message, windows),
     }
 }
@@ -60,7 +60,7 @@ fn looks(word: &str) -> Looks {
     }
 }
 
-fn rich(message: &Message<'_>) -> Vec<Vec<u64>> {
+fn rich(message: &Message<'_>, hint: Option<u64>) -> Vec<Vec<u64>> {
     const BEFORE: u64 = 0xB05;
     const AFTER: u64 = 0xE05;
     let looks: Vec<Looks> = (0..message.tokens.len()).map(|token| looks(message.word(token))).collect();
@@ -72,7 +72,7 @@ fn rich(message: &Message<'_>) -> Vec<Vec<u64>> {
         .map(|token| {
             let here = &looks[token];
             let position = token as isize;
-            let mut features = Vec::with_capacity(40);
+            let mut features = Vec::with_capacity(48);
             features.push(0xB1A5);
             for offset in -2..=2 {
                 features.push(at(offset, word(position + offset)));
@@ -82,6 +82,16 @@ fn rich(message: &Message<'_>) -> Vec<Vec<u64>> {
             features.push(pair(1, word(position - 1), here.word));
             features.push(pair(2, here.word, word(position + 1)));
             features.extend(here.affixes.iter().map(|affix| at(0, *affix)));
+            features.push(pair(3, word(position - 1), word(position + 1)));
+            features.push(pair(4, word(position - 2), word(position - 1)));
+            features.push(pair(5, word(position + 1), word(position + 2)));
+            if let Some(hint) = hint {
+                features.push(mix(hint));
+                features.push(pair(6, hint, word(position - 1)));
+                features.push(pair(7, hint, here.word));
+                features.push(pair(8, hint, here.shape));
+                features.extend(here.affixes.last().map(|suffix| pair(9, hint, *suffix)));
+            }
             features.push(at(0, here.shape));
             features.push(at(0, here.flags));
             for offset in [-1isize, 1] {

@@ -36,6 +36,16 @@ impl Sequences {
         self.tags.push(tag);
     }
 
+    /// Copies a sequence of another set without some of its features.
+    fn push_thinned(&mut self, from: &Self, sequence: usize, mut keeps: impl FnMut() -> bool) {
+        for token in from.sequence_starts[sequence]..from.sequence_starts[sequence + 1] {
+            self.features.extend(from.token(token).iter().filter(|_| keeps()));
+            self.token_starts.push(self.features.len());
+            self.tags.push(from.tags[token]);
+        }
+        self.end_sequence();
+    }
+
     /// Closes the open sequence.
     pub fn end_sequence(&mut self) {
         self.sequence_starts.push(self.tags.len());
@@ -65,7 +75,10 @@ pub struct Options {
     pub rate: f32,
     /// Pull of every touched weight towards zero.
     pub decay: f32,
-    /// Seed of the order of sequences.
+    /// Share of the features that are left out at each visit of a sequence, so that words that
+    /// are known do not make their surroundings redundant.
+    pub dropout: f64,
+    /// Seed of the order of sequences and of what is left out.
     pub seed: u64,
 }
 
@@ -116,13 +129,34 @@ pub fn train(
         let left = (options.epochs - epoch) as f32 / options.epochs as f32;
         let rate = options.rate * (left * 3.0).min(1.0);
         for batch in order.chunks(BATCH) {
+            let mut thinned = Sequences::default();
             for sequence in batch {
-                trainer.learn(sequences, *sequence, (rate, options.decay));
+                thinned.push_thinned(sequences, *sequence, || random.unit() >= options.dropout);
+            }
+            for sequence in 0..thinned.len() {
+                trainer.learn(&thinned, sequence, (rate, options.decay));
             }
             trainer.update_transitions(rate, options.decay);
         }
     }
+    // As many features as are seen in training on average weigh as much as all will.
+    trainer.chain.scale_entries((1.0 - options.dropout) as f32);
     Some(trainer.chain)
+}
+
+/// The mean of chains that were trained on the same sequences; `None` of none.
+pub fn mean(chains: Vec<Chain>) -> Option<Chain> {
+    let share = 1.0 / chains.len().max(1) as f32;
+    let mut chains = chains.into_iter();
+    let mut mean = chains.next()?;
+    let add = |sums: &mut [f32], weights: &[f32]| sums.iter_mut().zip(weights).for_each(|(s, w)| *s += w);
+    for chain in chains {
+        add(&mut mean.entry_weights, &chain.entry_weights);
+        add(&mut mean.transitions, &chain.transitions);
+    }
+    mean.scale_entries(share);
+    mean.transitions.iter_mut().for_each(|weight| *weight *= share);
+    Some(mean)
 }
 
 struct Trainer {
@@ -231,6 +265,10 @@ impl Chain {
     /// Prepares tagging; one lattice serves any number of sequences.
     pub fn lattice(&self) -> Lattice {
         Lattice::new(self)
+    }
+
+    fn scale_entries(&mut self, factor: f32) {
+        self.entry_weights.iter_mut().for_each(|weight| *weight *= factor);
     }
 
     /// The same chain without entries too light to matter.
@@ -533,7 +571,7 @@ mod tests {
 
     #[test]
     fn context_decides() {
-        let options = Options { epochs: 30, rate: 0.3, decay: 0.0, seed: 1 };
+        let options = Options { epochs: 30, rate: 0.3, decay: 0.0, dropout: 0.0, seed: 1 };
         let chain = train(&flights(), (4, 3), |_, _| true, &options, |_| true).unwrap();
         let mut lattice = chain.lattice();
         let tokens: [&[u32]; 3] = [&[1], &[0, 3], &[0, 2]];
@@ -548,7 +586,7 @@ mod tests {
 
     #[test]
     fn forbidden_transitions_never_happen() {
-        let options = Options { epochs: 5, rate: 0.3, decay: 0.0, seed: 1 };
+        let options = Options { epochs: 5, rate: 0.3, decay: 0.0, dropout: 0.0, seed: 1 };
         let never_twice = |from: Option<usize>, to: usize| !(to == 1 && from != Some(0));
         let chain = train(&flights(), (4, 3), never_twice, &options, |_| true).unwrap();
         let tokens: [&[u32]; 2] = [&[0, 2], &[0, 2]];
@@ -558,8 +596,21 @@ mod tests {
     }
 
     #[test]
+    fn the_mean_of_chains_decides_as_they_do() {
+        let chain = |seed| {
+            let options = Options { epochs: 30, rate: 0.3, decay: 0.0, dropout: 0.2, seed };
+            train(&flights(), (4, 3), |_, _| true, &options, |_| true).unwrap()
+        };
+        let mean = mean(vec![chain(1), chain(2)]).unwrap();
+        assert_ne!(mean, chain(1));
+        let tokens: [&[u32]; 3] = [&[1], &[0, 3], &[0, 2]];
+        assert_eq!(mean.tag(&mut mean.lattice(), tokens.into_iter()).tags, [0, 2, 1]);
+        assert!(super::mean(Vec::new()).is_none());
+    }
+
+    #[test]
     fn training_can_be_stopped() {
-        let options = Options { epochs: 5, rate: 0.3, decay: 0.0, seed: 1 };
+        let options = Options { epochs: 5, rate: 0.3, decay: 0.0, dropout: 0.0, seed: 1 };
         assert!(train(&flights(), (4, 3), |_, _| true, &options, |epoch| epoch < 2).is_none());
     }
 }
