@@ -80,7 +80,9 @@ async fn the_end_waits_for_messages_in_hand() {
     assert_eq!(waiting.await.unwrap(), ["done"]);
     stopped.await.unwrap();
     assert!(store.load("a", Scope::AllSessions).await.unwrap().unwrap().len() > 4);
-    assert_eq!(rig.say("a", "/greet").await, Vec::<String>::new(), "no more work is taken");
+    let more = json!({"sender": "a", "message": "/greet"});
+    let (status, _) = rig.json("POST", "/webhooks/rest/webhook", more).await;
+    assert_eq!(status, 503, "no more work is taken, and nobody takes it for silence");
     let Ok(rig) = Arc::try_unwrap(rig) else { panic!("nobody else holds the rig") };
     let (_, listening) = rig.stop_listening();
     listening.await.unwrap();
