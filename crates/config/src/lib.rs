@@ -4,6 +4,7 @@
 //! that names it, never silently ignored.
 
 pub mod platform;
+pub mod registry;
 pub mod rotation;
 
 use std::collections::BTreeMap;

@@ -22,6 +22,7 @@ use crate::commands::data::validate::{ValidateOptions, validate_project};
 use crate::failure::Failure;
 use crate::progress::TerminalProgress;
 use crate::project::{self, Paths};
+use crate::provenance;
 use crate::report;
 use crate::stopping::Stop;
 use crate::terminal::say;
@@ -294,6 +295,7 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
     }
     let path = order.out.join(model_name(order.fixed_model_name.as_deref(), &trained.metadata));
     files::write_whole(&path, &trained.archive).map_err(|error| Failure::of("", &error))?;
+    provenance::leave(&order.out, &trained.archive, started.elapsed(), environment);
     Ok(Outcome::Trained(path))
 }
 

@@ -14,6 +14,7 @@ mod reference;
 mod replicas;
 mod reports;
 mod retraining;
+mod registry;
 mod rotation;
 mod serving;
 mod sockets;

@@ -20,7 +20,10 @@ use crate::inspect::{Verdict, inspect};
 /// What a rotation asks its surroundings.
 pub trait Outside {
     /// Digests that must stay: tagged, used by an environment, being served.
-    fn in_use(&self) -> BTreeSet<String>;
+    ///
+    /// # Errors
+    /// Why that cannot be known; nothing is removed then.
+    fn in_use(&self) -> Result<BTreeSet<String>, String>;
 
     /// Lets a server load the model that was just published.
     ///
@@ -131,7 +134,9 @@ impl Rotator {
                 self.publish(&newest, &models, outside, &mut report)?;
             }
         }
-        let protection = self.protection(outside);
+        let protection = self.protection(outside).map_err(|why| {
+            Error::new(Kind::Files, format!("cannot know which models are in use, so none is removed: {why}"))
+        })?;
         let removal = order::removal(&models, &protection, &self.settings, now);
         report.suspended = removal.suspended.filter(|_| !force);
         let going: &[Standing] = if report.suspended.is_some() { &[] } else { &removal.models };
@@ -266,10 +271,10 @@ impl Rotator {
         self.own.save(&self.state)
     }
 
-    fn protection(&self, outside: &dyn Outside) -> Protection {
-        let mut digests = outside.in_use();
+    fn protection(&self, outside: &dyn Outside) -> Result<Protection, String> {
+        let mut digests = outside.in_use()?;
         digests.extend(self.state.published.clone());
-        Protection { digests, paths: order::resolved(&self.folder, &self.settings.protected) }
+        Ok(Protection { digests, paths: order::resolved(&self.folder, &self.settings.protected) })
     }
 
     // Moves a model to the trash, unless it is no longer the file that was looked at.

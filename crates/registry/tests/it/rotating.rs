@@ -17,8 +17,8 @@ use crate::archives::{noise, ours, rasa2, rasa3};
 struct Quiet;
 
 impl Outside for Quiet {
-    fn in_use(&self) -> BTreeSet<String> {
-        BTreeSet::new()
+    fn in_use(&self) -> Result<BTreeSet<String>, String> {
+        Ok(BTreeSet::new())
     }
 
     fn activate(&self, _latest: &Path) -> Result<(), String> {
@@ -204,8 +204,8 @@ fn protected_models_stay() {
     }
     struct Tagged(String);
     impl Outside for Tagged {
-        fn in_use(&self) -> BTreeSet<String> {
-            BTreeSet::from([self.0.clone()])
+        fn in_use(&self) -> Result<BTreeSet<String>, String> {
+            Ok(BTreeSet::from([self.0.clone()]))
         }
         fn activate(&self, _latest: &Path) -> Result<(), String> {
             Ok(())
@@ -296,8 +296,8 @@ fn settings_that_make_no_sense_are_refused() {
 fn a_model_that_no_server_loads_is_taken_back() {
     struct Picky;
     impl Outside for Picky {
-        fn in_use(&self) -> BTreeSet<String> {
-            BTreeSet::new()
+        fn in_use(&self) -> Result<BTreeSet<String>, String> {
+            Ok(BTreeSet::new())
         }
         fn activate(&self, latest: &Path) -> Result<(), String> {
             if fs::read(latest).unwrap() == day(2) { Err("it does not load".to_owned()) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! `intendant models …`: the registry by hand.
+//! `intendant models rotate`: the newest model under a fixed name, a few older ones.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,40 +6,29 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
-use clap::{Args, Subcommand};
+use clap::Args;
 use intendant_client::endpoint::Endpoint;
 use intendant_client::http::{HttpClient, Outgoing};
+use intendant_component::diagnostic::Diagnostic;
 use intendant_config::Environment;
-use intendant_config::platform::{FILE, Platform};
-use intendant_config::rotation::{Activate, Rotation};
+use intendant_config::platform::Platform;
+use intendant_config::registry::Registry;
+use intendant_config::rotation::Rotation;
 use intendant_rasa_format::endpoints::EndpointConfig;
+use intendant_registry::catalog::Catalog;
 use intendant_registry::rotation::{Kind, Now, Outside, Report, Rotator, Settings};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::run::asked_to_stop;
+use super::platform;
+use crate::commands::run::asked_to_stop;
 use crate::failure::Failure;
 use crate::terminal::say;
-use crate::{project, report, wiring};
+use crate::{report, wiring};
 
 /// How long a server may take to load a model.
 const ACTIVATION_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// What `intendant models` does.
-#[derive(Debug, Args)]
-pub struct ModelsArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: ModelsCommand,
-}
-
-/// The commands of the registry.
-#[derive(Debug, Subcommand)]
-pub enum ModelsCommand {
-    /// Publishes the newest model of a folder under a fixed name and keeps only a few older ones.
-    Rotate(RotateArgs),
-}
 
 /// What is kept, and where.
 #[derive(Debug, Args)]
@@ -67,16 +56,15 @@ pub struct RotateArgs {
     pub json: bool,
 }
 
-/// Runs a command of the registry.
-pub fn run(arguments: &ModelsArgs, environment: &Environment) -> Result<ExitCode, Failure> {
-    match &arguments.command {
-        ModelsCommand::Rotate(arguments) => rotate(arguments, environment),
-    }
-}
-
-fn rotate(arguments: &RotateArgs, environment: &Environment) -> Result<ExitCode, Failure> {
-    let rotation = settings(arguments, environment)?;
-    let outside = Servers::new(rotation.activate.clone())?;
+/// Runs `models rotate`.
+///
+/// # Errors
+/// When the settings or the folder cannot be used, or a removal was refused.
+pub fn run(arguments: &RotateArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    let platform = platform(environment)?;
+    let rotation = settings(arguments, &platform, environment)?;
+    let registry: Registry = platform.section("registry").map_err(|finding| unusable(&finding))?;
+    let outside = Servers::new(&rotation, registry.database)?;
     let settings = settings_of(&rotation);
     if arguments.watch {
         return watch(&settings, Duration::from_millis(rotation.scan_ms.max(10)), &outside, arguments.force);
@@ -93,15 +81,17 @@ fn rotate(arguments: &RotateArgs, environment: &Environment) -> Result<ExitCode,
     }
 }
 
-fn settings(arguments: &RotateArgs, environment: &Environment) -> Result<Rotation, Failure> {
-    let refuse = |findings: &[_]| {
-        report::print(findings);
-        Failure::new("", "the settings of the rotation cannot be used")
-    };
-    let path = Path::new(FILE);
-    let file = path.exists().then(|| project::source_file(path)).transpose()?;
-    let platform = Platform::read(file.as_ref(), environment).map_err(|findings| refuse(&findings))?;
-    let mut rotation = Rotation::read(&platform, environment).map_err(|finding| refuse(&[finding]))?;
+fn unusable(finding: &Diagnostic) -> Failure {
+    report::print(std::slice::from_ref(finding));
+    Failure::new("", "the settings of the rotation cannot be used")
+}
+
+fn settings(
+    arguments: &RotateArgs,
+    platform: &Platform,
+    environment: &Environment,
+) -> Result<Rotation, Failure> {
+    let mut rotation = Rotation::read(platform, environment).map_err(|finding| unusable(&finding))?;
     if let Some(folder) = &arguments.folder {
         rotation.folder = folder.clone();
     }
@@ -224,16 +214,20 @@ fn print(report: &Report, is_dry: bool) {
     }
 }
 
-/// The server that loads what is published, if one is named.
+/// The server that loads what is published, if one is named, and the tags on models of the folder.
 struct Servers {
     runtime: Runtime,
+    folder: PathBuf,
+    database: Option<String>,
     activate: Option<(HttpClient, Endpoint)>,
 }
 
 impl Servers {
-    fn new(activate: Option<Activate>) -> Result<Self, Failure> {
+    fn new(rotation: &Rotation, database: Option<String>) -> Result<Self, Failure> {
         let runtime = wiring::runtime()?;
-        let activate = activate
+        let activate = rotation
+            .activate
+            .clone()
             .map(|activate| {
                 let failed = |error: &dyn std::error::Error| Failure::of("", error);
                 let client = HttpClient::new().map_err(|error| failed(&error))?;
@@ -247,13 +241,21 @@ impl Servers {
                 Ok::<_, Failure>((client, endpoint))
             })
             .transpose()?;
-        Ok(Servers { runtime, activate })
+        Ok(Servers { runtime, folder: rotation.folder.clone(), database, activate })
     }
 }
 
 impl Outside for Servers {
-    fn in_use(&self) -> BTreeSet<String> {
-        BTreeSet::new()
+    fn in_use(&self) -> Result<BTreeSet<String>, String> {
+        // A folder in which nobody has tagged anything yet needs no catalogue.
+        if !Catalog::exists(&self.folder) {
+            return Ok(BTreeSet::new());
+        }
+        let tags = self
+            .runtime
+            .block_on(async { Catalog::open(&self.folder, self.database.as_deref()).await?.tags().await });
+        let tags = tags.map_err(|error| error.to_string())?;
+        Ok(tags.into_iter().map(|tag| tag.digest).collect())
     }
 
     fn activate(&self, latest: &Path) -> Result<(), String> {

@@ -1,0 +1,145 @@
+//! The registry by hand: versions, tags, gates, on a real project.
+
+use fixtures::project::Sandbox;
+use serde_json::Value;
+
+use crate::{intendant, succeed, trained_starter};
+
+fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
+    let text = succeed(sandbox.path(), arguments);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
+}
+
+fn refused(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    let output = intendant(sandbox.path(), arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Trains another model of the same project.
+fn train_again(sandbox: &Sandbox, name: &str) {
+    let domain = std::fs::read_to_string(sandbox.at("domain.yml")).unwrap();
+    let domain = domain.replacen("intents:\n", &format!("intents:\n  - {name}\n"), 1);
+    std::fs::write(sandbox.at("domain.yml"), domain).unwrap();
+    succeed(sandbox.path(), &["train", "--fixed-model-name", name, "--skip-validation"]);
+}
+
+const QUESTIONS: &str =
+    "version: \"3.1\"\nnlu:\n- intent: greet\n  examples: |\n    - hello\n    - hi there\n";
+
+#[test]
+fn a_model_becomes_a_version_and_takes_a_tag() {
+    let sandbox = trained_starter();
+    train_again(&sandbox, "second");
+    let listed = json(&sandbox, &["models", "list", "--json"]);
+    let references: Vec<String> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|version| format!("{}:{}", version["name"].as_str().unwrap(), version["version"]))
+        .collect();
+    assert_eq!(references.len(), 2, "{listed}");
+    assert!(references.contains(&"starter:1".to_owned()), "{references:?}");
+    assert_eq!(listed[0]["file"], "second.tar.gz", "newest first");
+    assert!(listed[0]["training_seconds"].as_f64().unwrap() > 0.0);
+    assert!(listed[0]["fingerprints"]["nlu"].is_string());
+
+    let second = listed[0]["digest"].as_str().unwrap().to_owned();
+    let first = listed[1]["digest"].as_str().unwrap().to_owned();
+    succeed(sandbox.path(), &["models", "tag", &first, "production", "--reason", "the first"]);
+    let told = succeed(sandbox.path(), &["models", "tag", "second.tar.gz", "production"]);
+    assert!(told.contains("production is now starter:"), "{told}");
+    let shown = json(&sandbox, &["models", "show", "production", "--json"]);
+    assert_eq!(shown["digest"], second.as_str());
+    assert_eq!(shown["tags"], serde_json::json!(["production"]));
+    let told = succeed(sandbox.path(), &["models", "list"]);
+    assert!(told.contains("production"), "{told}");
+
+    let told = succeed(sandbox.path(), &["models", "rollback", "production"]);
+    assert!(told.contains("production is back on"), "{told}");
+    assert_eq!(json(&sandbox, &["models", "show", "production", "--json"])["digest"], first.as_str());
+    let history = json(&sandbox, &["models", "history", "production", "--json"]);
+    assert_eq!(history.as_array().unwrap().len(), 3);
+    assert_eq!(history[0]["reason"], "the first");
+    assert_eq!(history[2]["is_rollback"], true);
+
+    let differences = json(&sandbox, &["models", "diff", &first, &second, "--json"]);
+    let what: Vec<&str> = differences["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["what"].as_str().unwrap())
+        .collect();
+    assert!(what.contains(&"fingerprint domain") && what.contains(&"digest"), "{what:?}");
+    assert!(!what.contains(&"made by"), "{what:?}");
+    assert!(refused(&sandbox, &["models", "show", "third"]).contains("2 models are known"));
+}
+
+#[test]
+fn a_gate_decides_who_takes_a_tag() {
+    let sandbox = trained_starter();
+    sandbox.write("questions.yml", QUESTIONS).unwrap();
+    let gates = |bar: &str| {
+        format!(
+            "gates:\n  production:\n  - {{metric: intent_accuracy, dataset: questions.yml, {bar}}}\n  \
+             - {{metric: story_success, dataset: tests, at_least: 1.0}}\n"
+        )
+    };
+    sandbox.write("intendant.yml", &gates("at_least: 1.0, slice: nobody")).unwrap();
+    let told = refused(&sandbox, &["models", "tag", "latest", "production"]);
+    assert!(told.contains("FAILED  intent_accuracy[nobody] on questions.yml  not measured"), "{told}");
+    assert!(told.contains("may not take the tag `production`: 1 of 2 gates not passed"), "{told}");
+    assert_eq!(json(&sandbox, &["models", "tag", "--json"]), serde_json::json!([]));
+
+    sandbox.write("intendant.yml", &gates("at_least: 1.0")).unwrap();
+    let told = succeed(sandbox.path(), &["models", "tag", "latest", "production"]);
+    assert!(
+        told.contains("passed  intent_accuracy on questions.yml  1.0000  required: at least 1"),
+        "{told}"
+    );
+    // The figures are on record; other data under the same name is measured anew.
+    let shown = json(&sandbox, &["models", "show", "production", "--json"]);
+    assert_eq!(shown["metrics"]["questions.yml"]["values"]["intent_accuracy"], 1.0);
+    assert_eq!(shown["metrics"]["tests"]["values"]["story_success"], 1.0);
+    sandbox.write("questions.yml", &QUESTIONS.replace("greet", "goodbye")).unwrap();
+    let told = refused(&sandbox, &["models", "tag", "latest", "production"]);
+    assert!(told.contains("0.0000"), "{told}");
+
+    sandbox.write("intendant.yml", &gates("")).unwrap();
+    assert!(refused(&sandbox, &["models", "tag", "latest", "production"]).contains("asks for nothing"));
+    sandbox.write("intendant.yml", "gates:\n  production:\n  - {metrik: f1}\n").unwrap();
+    let told = refused(&sandbox, &["models", "tag", "latest", "production"]);
+    assert!(told.contains("intendant.yml:3:6: error: gates.production[0].metrik: unknown field"), "{told}");
+}
+
+#[test]
+fn what_is_damaged_is_found_and_what_nothing_needs_goes() {
+    let sandbox = trained_starter();
+    for name in ["a", "b", "c"] {
+        train_again(&sandbox, name);
+    }
+    succeed(sandbox.path(), &["models", "tag", "a.tar.gz", "staging"]);
+    let told = succeed(sandbox.path(), &["models", "gc", "--keep", "1", "--dry-run"]);
+    assert!(told.contains("2 archives"), "{told}");
+    assert!(sandbox.at("models/b.tar.gz").exists());
+    succeed(sandbox.path(), &["models", "gc", "--keep", "1"]);
+    assert!(!sandbox.at("models/b.tar.gz").exists());
+    assert!(sandbox.at("models/a.tar.gz").exists() && sandbox.at("models/c.tar.gz").exists());
+    // Rotation spares it too.
+    succeed(sandbox.path(), &["models", "rotate", "--keep", "1"]);
+    assert!(sandbox.at("models/a.tar.gz").exists());
+
+    assert!(succeed(sandbox.path(), &["models", "verify"]).contains("sound: starter:"));
+    let whole = std::fs::read(sandbox.at("models/a.tar.gz")).unwrap();
+    std::fs::write(sandbox.at("models/a.tar.gz"), &whole[..whole.len() - 20]).unwrap();
+    let told = refused(&sandbox, &["models", "verify"]);
+    assert!(told.contains("DAMAGED: starter:2: not a complete .tar.gz"), "{told}");
+    // Damaged, it takes no tag, and a tag does not go back to it.
+    assert!(refused(&sandbox, &["models", "tag", "a.tar.gz", "production"]).contains("not a complete"));
+    std::fs::write(sandbox.at("models/a.tar.gz"), whole).unwrap();
+    for file in ["registry.db", "registry.db-wal", "registry.db-shm"] {
+        let _ = std::fs::remove_file(sandbox.at("models/.intendant").join(file));
+    }
+    let told = succeed(sandbox.path(), &["models", "tag"]);
+    assert!(told.contains("staging") && told.contains("starter:2"), "{told}");
+}

@@ -1,0 +1,302 @@
+//! The index in SQLite or PostgreSQL. Both understand the same statements.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::any::{AnyPoolOptions, AnyRow, install_default_drivers};
+use sqlx::{Any, AnyPool, Row, Transaction};
+
+use super::{Act, Error, Kind, Version};
+
+const TABLES: [&str; 3] = [
+    "CREATE TABLE IF NOT EXISTS registry_versions (\
+     digest TEXT PRIMARY KEY, name TEXT NOT NULL, version BIGINT NOT NULL, record TEXT NOT NULL, \
+     UNIQUE (name, version))",
+    "CREATE TABLE IF NOT EXISTS registry_tags (name TEXT PRIMARY KEY, digest TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS registry_moves (\
+     tag TEXT NOT NULL, step BIGINT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (tag, step))",
+];
+
+/// A tag and what it is on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tag {
+    /// Its name.
+    pub name: String,
+    /// Digest of the version.
+    pub digest: String,
+}
+
+/// One move of a tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// The tag.
+    pub tag: String,
+    /// Counted from 1 for each tag.
+    pub step: i64,
+    /// Where it went; `None` when it was taken away.
+    pub digest: Option<String>,
+    /// Where it was.
+    pub from: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Who moved it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Whether it went back.
+    #[serde(default)]
+    pub is_rollback: bool,
+}
+
+/// The index.
+pub struct Index {
+    pool: AnyPool,
+    is_sqlite: bool,
+}
+
+fn failed(error: sqlx::Error) -> Error {
+    Error::new(Kind::Storage, format!("the registry's database: {error}"))
+}
+
+impl Index {
+    /// Opens a database and makes the tables it lacks.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        install_default_drivers();
+        let is_sqlite = url.starts_with("sqlite");
+        let connections = if is_sqlite { 1 } else { 4 };
+        let pool = AnyPoolOptions::new().max_connections(connections).connect(url).await.map_err(failed)?;
+        let index = Index { pool, is_sqlite };
+        if is_sqlite {
+            sqlx::query("PRAGMA journal_mode = WAL").execute(&index.pool).await.map_err(failed)?;
+        }
+        for table in TABLES {
+            sqlx::query(table).execute(&index.pool).await.map_err(failed)?;
+        }
+        Ok(index)
+    }
+
+    // A transaction that nobody else writes beside.
+    async fn begin(&self) -> Result<Transaction<'static, Any>, Error> {
+        if self.is_sqlite {
+            return self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed);
+        }
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        sqlx::query("LOCK TABLE registry_versions, registry_tags IN EXCLUSIVE MODE")
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        Ok(transaction)
+    }
+
+    /// Replaces everything, in one step; `only_empty` leaves an index alone that others have begun to fill.
+    pub async fn fill(&self, versions: &[Version], moves: &[Move], only_empty: bool) -> Result<(), Error> {
+        let mut transaction = self.begin().await?;
+        let row = sqlx::query("SELECT COUNT(*) FROM registry_versions")
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        if only_empty && row.try_get::<i64, _>(0).map_err(failed)? > 0 {
+            return Ok(());
+        }
+        for table in ["registry_versions", "registry_tags", "registry_moves"] {
+            let delete = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
+            sqlx::query(delete).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        for version in versions {
+            insert(&mut transaction, version).await?;
+        }
+        for moved in moves {
+            put_move(&mut transaction, moved).await?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// Records a version under the next number of its name.
+    pub async fn add(&self, version: &Version) -> Result<u32, Error> {
+        let mut transaction = self.begin().await?;
+        let row = sqlx::query("SELECT COALESCE(MAX(version), 0) FROM registry_versions WHERE name = $1")
+            .bind(&version.name)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        let last: i64 = row.try_get(0).map_err(failed)?;
+        let number = u32::try_from(last + 1)
+            .map_err(|_| Error::new(Kind::Storage, format!("`{}` has too many versions", version.name)))?;
+        insert(&mut transaction, &Version { version: number, ..version.clone() }).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(number)
+    }
+
+    /// Changes what is recorded of a version.
+    pub async fn change(&self, version: &Version) -> Result<(), Error> {
+        sqlx::query("UPDATE registry_versions SET record = $1 WHERE digest = $2")
+            .bind(json(version)?)
+            .bind(&version.digest)
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// All versions, newest first.
+    pub async fn versions(&self) -> Result<Vec<Version>, Error> {
+        let rows = sqlx::query("SELECT record FROM registry_versions")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed)?;
+        let mut versions = rows.iter().map(read).collect::<Result<Vec<Version>, Error>>()?;
+        versions.sort_by(|one, other| {
+            (other.trained_at, &other.name, other.version).cmp(&(one.trained_at, &one.name, one.version))
+        });
+        Ok(versions)
+    }
+
+    /// The version of a digest.
+    pub async fn by_digest(&self, digest: &str) -> Result<Option<Version>, Error> {
+        let row = sqlx::query("SELECT record FROM registry_versions WHERE digest = $1")
+            .bind(digest)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed)?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// All tags by name.
+    pub async fn tags(&self) -> Result<Vec<Tag>, Error> {
+        let rows = sqlx::query("SELECT name, digest FROM registry_tags ORDER BY name")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(tag).collect()
+    }
+
+    /// One tag.
+    pub async fn tag(&self, name: &str) -> Result<Option<Tag>, Error> {
+        let row = sqlx::query("SELECT name, digest FROM registry_tags WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed)?;
+        row.as_ref().map(tag).transpose()
+    }
+
+    /// Moves a tag, or takes it away, if it still is where the caller saw it.
+    pub async fn tag_to(
+        &self,
+        name: &str,
+        digest: Option<&str>,
+        expected: Option<&str>,
+        act: Act<'_>,
+    ) -> Result<Move, Error> {
+        self.step(name, digest, expected, act, false).await
+    }
+
+    /// Moves a tag back.
+    pub async fn roll_to(
+        &self,
+        name: &str,
+        digest: &str,
+        expected: Option<&str>,
+        act: Act<'_>,
+    ) -> Result<Move, Error> {
+        self.step(name, Some(digest), expected, act, true).await
+    }
+
+    async fn step(
+        &self,
+        name: &str,
+        digest: Option<&str>,
+        expected: Option<&str>,
+        act: Act<'_>,
+        is_rollback: bool,
+    ) -> Result<Move, Error> {
+        let mut transaction = self.begin().await?;
+        let row = sqlx::query("SELECT name, digest FROM registry_tags WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        let current = row.as_ref().map(tag).transpose()?.map(|tag| tag.digest);
+        if current.as_deref() != expected {
+            let message = format!("`{name}` was moved by somebody else meanwhile; look at it and try again");
+            return Err(Error::new(Kind::Refused, message));
+        }
+        let row = sqlx::query("SELECT COALESCE(MAX(step), 0) FROM registry_moves WHERE tag = $1")
+            .bind(name)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        let moved = Move {
+            tag: name.to_owned(),
+            step: row.try_get::<i64, _>(0).map_err(failed)? + 1,
+            digest: digest.map(str::to_owned),
+            from: current,
+            at: act.at,
+            by: act.by.to_owned(),
+            reason: act.reason.to_owned(),
+            is_rollback,
+        };
+        put_move(&mut transaction, &moved).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(moved)
+    }
+
+    /// The moves of a tag, oldest first.
+    pub async fn history(&self, name: &str) -> Result<Vec<Move>, Error> {
+        let rows = sqlx::query("SELECT record FROM registry_moves WHERE tag = $1 ORDER BY step")
+            .bind(name)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(read).collect()
+    }
+}
+
+async fn insert(transaction: &mut Transaction<'_, Any>, version: &Version) -> Result<(), Error> {
+    sqlx::query("INSERT INTO registry_versions (digest, name, version, record) VALUES ($1, $2, $3, $4)")
+        .bind(&version.digest)
+        .bind(&version.name)
+        .bind(i64::from(version.version))
+        .bind(json(version)?)
+        .execute(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
+async fn put_move(transaction: &mut Transaction<'_, Any>, moved: &Move) -> Result<(), Error> {
+    sqlx::query("INSERT INTO registry_moves (tag, step, record) VALUES ($1, $2, $3)")
+        .bind(&moved.tag)
+        .bind(moved.step)
+        .bind(json(moved)?)
+        .execute(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    sqlx::query("DELETE FROM registry_tags WHERE name = $1")
+        .bind(&moved.tag)
+        .execute(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    if let Some(digest) = &moved.digest {
+        sqlx::query("INSERT INTO registry_tags (name, digest) VALUES ($1, $2)")
+            .bind(&moved.tag)
+            .bind(digest)
+            .execute(&mut **transaction)
+            .await
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn json(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|error| Error::new(Kind::Storage, error.to_string()))
+}
+
+fn read<T: serde::de::DeserializeOwned>(row: &AnyRow) -> Result<T, Error> {
+    let record: String = row.try_get("record").map_err(failed)?;
+    serde_json::from_str(&record)
+        .map_err(|error| Error::new(Kind::Damaged, format!("a record of the registry: {error}")))
+}
+
+fn tag(row: &AnyRow) -> Result<Tag, Error> {
+    Ok(Tag { name: row.try_get("name").map_err(failed)?, digest: row.try_get("digest").map_err(failed)? })
+}
