@@ -13,6 +13,7 @@ pub mod listen;
 mod metrics;
 mod model;
 mod openapi;
+pub mod registry;
 pub mod request;
 pub mod route;
 pub mod router;

@@ -14,6 +14,7 @@ mod parity;
 mod progress;
 mod project;
 mod provenance;
+mod pulling;
 mod report;
 mod stopping;
 mod story_report;

@@ -39,6 +39,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
+use crate::pulling::Pull;
 use crate::stopping::Stop;
 use crate::{project, report, tracing_endpoint};
 
@@ -58,6 +59,8 @@ pub struct Wiring {
     pub server: Server,
     /// The client of everything that is sent out.
     pub client: HttpClient,
+    /// The model server that is followed.
+    pub pull: Option<Pull>,
     /// Asked when the server has to end.
     pub stop: Stop,
 }
@@ -124,11 +127,7 @@ async fn build(
     environment: &Environment,
 ) -> Result<Wiring, Failure> {
     let client = HttpClient::new().map_err(|error| outside(&error))?;
-    if endpoints.models.is_some() {
-        let message =
-            "endpoints.yml: `models` is not in this version; remove it and name a model with --model";
-        return Err(Failure::new("", message));
-    }
+    let pull = endpoints.models.as_ref().map(|config| Pull::new(config, &client)).transpose()?;
     let of_brokers = broker_environment(environment)?;
     let lifetime = environment.ticket_lifetime().map_err(|error| Failure::of("SettingError", &error))?;
     let outside = Outside {
@@ -150,7 +149,7 @@ async fn build(
     let predictions_max =
         environment.predictions_max().map_err(|error| Failure::of("SettingError", &error))?;
     let server = Server::new(outside, Settings { predictions_max, seed: None });
-    Ok(Wiring { server, client, stop: Stop::default() })
+    Ok(Wiring { server, client, pull, stop: Stop::default() })
 }
 
 /// What the environment says about databases and brokers.

@@ -151,6 +151,16 @@ impl HttpClient {
 
     /// Sends one request and reads the whole answer.
     pub async fn send(&self, endpoint: &Endpoint, outgoing: Outgoing) -> Result<Answer> {
+        self.fetch(endpoint, outgoing, ANSWER_BYTES_MAX).await
+    }
+
+    /// Sends one request and reads an answer of up to so many bytes.
+    pub async fn fetch(
+        &self,
+        endpoint: &Endpoint,
+        outgoing: Outgoing,
+        answer_bytes_max: usize,
+    ) -> Result<Answer> {
         let mut request = Request::new(Full::new(outgoing.body));
         *request.method_mut() = outgoing.method;
         *request.uri_mut() = endpoint.uri()?;
@@ -166,7 +176,7 @@ impl HttpClient {
                 Error::new(Kind::Unavailable, format!("{what} {url}")).because(error)
             })?;
             let (parts, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
+            let body = Limited::new(body, answer_bytes_max).collect().await.map_err(|error| {
                 Error::new(Kind::Unavailable, format!("the answer of {url} broke off")).because(error)
             })?;
             let body = decoded(&parts.headers, body.to_bytes()).await.map_err(|error| {

@@ -8,4 +8,6 @@ use serde::Deserialize;
 pub struct Registry {
     /// URL of the index, `postgres://…` or `sqlite://…`; a file in the models folder unless said otherwise.
     pub database: Option<String>,
+    /// Who fetches models over HTTP must give this token.
+    pub token: Option<String>,
 }

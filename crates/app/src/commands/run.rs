@@ -37,13 +37,6 @@ pub fn run(arguments: RunArgs, environment: &Environment) -> Result<ExitCode, Fa
     refuse_unsupported(&arguments.server)?;
     let model_path = arguments.model.path();
     let newest = models::newest(&model_path).map_err(|error| Failure::of("", &error))?;
-    if newest.is_none() && !arguments.server.enable_api {
-        let message = format!(
-            "no model found at {}; train one with `intendant train`, or start with --enable-api and load one over HTTP",
-            model_path.display()
-        );
-        return Err(Failure::new("", message));
-    }
     let runtime = wiring::runtime()?;
     runtime.block_on(serve(&arguments, newest.as_deref(), environment))
 }
@@ -86,8 +79,22 @@ async fn serve(
     let mut wiring =
         wiring::server(arguments.model.endpoints.as_deref(), arguments.server.request_timeout(), environment)
             .await?;
+    if model.is_none() && wiring.pull.is_none() && !arguments.server.enable_api {
+        let message = format!(
+            "no model found at {}; train one with `intendant train`, or start with --enable-api and load one over HTTP",
+            arguments.model.path().display()
+        );
+        return Err(Failure::new("", message));
+    }
     wiring.stop = Stop::on_signals();
-    if let Some(file) = model {
+    if let Some(mut pull) = wiring.pull.take() {
+        // The model server's model comes before one on disk.
+        pull.once(&wiring.server).await;
+        tokio::spawn(pull.follow(wiring.server.clone(), wiring.stop.clone()));
+    }
+    if let Some(file) = model
+        && wiring.server.assistant().is_none()
+    {
         wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     }
     let (router, channels) = api_router(&wiring, &arguments.server, environment).await?;
@@ -115,7 +122,7 @@ pub async fn api_router(
     arguments: &ServerArgs,
     environment: &Environment,
 ) -> Result<(Router, Channels), Failure> {
-    let Wiring { server, client, stop } = wiring;
+    let Wiring { server, client, stop, .. } = wiring;
     let channels = wiring::channels(
         arguments.credentials.as_deref(),
         arguments.connector.as_deref(),

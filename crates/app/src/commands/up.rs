@@ -1,14 +1,16 @@
 //! `intendant up`: train what changed, serve, and show the page.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use intendant_api::registry::ModelServer;
 use intendant_config::Environment;
 use intendant_serve::server::Server;
 
 use crate::cli::{Cli, Command, ServerArgs, UpArgs};
+use crate::commands;
 use crate::commands::run::{House, api_router, listen_until_stopped};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
@@ -103,7 +105,11 @@ async fn open(
     let server = wiring.server.clone();
     server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     let (api, channels) = api_router(&wiring, &default_server_arguments()?, environment).await?;
-    let router = intendant_console::router(server.clone()).merge(api);
+    let registry = commands::models::registry(environment)?;
+    let models =
+        ModelServer { folder: PathBuf::from("models"), database: registry.database, token: registry.token };
+    let router =
+        intendant_console::router(server.clone()).merge(intendant_api::registry::router(models)).merge(api);
     say!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
     let house = House { server: server.clone(), router, channels, stop: stop.clone(), tls: None };
     Ok((server, house))

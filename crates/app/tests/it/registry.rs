@@ -1,9 +1,10 @@
 //! The registry by hand: versions, tags, gates, on a real project.
 
+use fixtures::process::Server;
 use fixtures::project::Sandbox;
 use serde_json::Value;
 
-use crate::{intendant, succeed, trained_starter};
+use crate::{binary, intendant, succeed, trained_starter};
 
 fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
     let text = succeed(sandbox.path(), arguments);
@@ -142,4 +143,57 @@ fn what_is_damaged_is_found_and_what_nothing_needs_goes() {
     }
     let told = succeed(sandbox.path(), &["models", "tag"]);
     assert!(told.contains("staging") && told.contains("starter:2"), "{told}");
+}
+
+#[test]
+fn an_assistant_follows_a_tag() {
+    let home = trained_starter();
+    train_again(&home, "second");
+    std::fs::write(home.at("intendant.yml"), "registry:\n  token: s3cret\n").unwrap();
+    succeed(home.path(), &["models", "tag", "second.tar.gz", "production"]);
+    let models = Server::start(binary(), home.path(), &["up", "."]).unwrap();
+    let mut connection = models.connect().unwrap();
+    let path = "/api/projects/default/models/tags/production";
+    let mut get = |path: &str, headers: &[(&str, &str)]| connection.send("GET", path, headers, b"").unwrap();
+    assert_eq!(get(path, &[]).status, 401);
+    assert_eq!(get("/api/models/tags/staging?token=s3cret", &[]).status, 404);
+    let answer = get("/api/models/tags/production", &[("Authorization", "Bearer s3cret")]);
+    let archive = std::fs::read(home.at("models/second.tar.gz")).unwrap();
+    assert_eq!((answer.status, answer.header("filename")), (200, Some("second.tar.gz")));
+    assert!(answer.body == archive);
+    let etag = answer.header("etag").unwrap().to_owned();
+    let path = format!("{path}?token=s3cret");
+    assert_eq!(get(&path, &[("If-None-Match", &etag)]).status, 304);
+    let rest = get(&path, &[("Range", "bytes=1000-"), ("If-Range", &etag)]);
+    assert_eq!(rest.status, 206);
+    assert!(rest.body == archive[1000..]);
+    assert_eq!(get(&path, &[("Range", "bytes=1000-"), ("If-Range", "\"other\"")]).status, 200);
+    assert_eq!(get(&path, &[("Range", "bytes=99999999-")]).status, 416);
+
+    // Another machine follows the tag, without a model of its own.
+    let away = Sandbox::with(&[(
+        "endpoints.yml",
+        &format!(
+            "models:\n  url: http://127.0.0.1:{}/api/models/tags/production\n  token: s3cret\n  \
+             wait_time_between_pulls: 0.1\n",
+            models.port
+        ),
+    )])
+    .unwrap();
+    let follower = Server::start(binary(), away.path(), &["run", "--enable-api"]).unwrap();
+    let serves = |name: &str| {
+        let status = follower.connect().unwrap().request("/status", None).unwrap().to_vec();
+        String::from_utf8(status).unwrap().contains(name)
+    };
+    assert!(serves("second.tar.gz"));
+    let listed = json(&home, &["models", "list", "--json"]);
+    let first = listed.as_array().unwrap().iter().find(|version| version["version"] == 1).unwrap();
+    let name = first["file"].as_str().unwrap();
+    let other = if name == "second.tar.gz" { listed[1]["file"].as_str().unwrap() } else { name };
+    succeed(home.path(), &["models", "tag", other, "production"]);
+    let start = std::time::Instant::now();
+    while !serves(other) {
+        assert!(start.elapsed().as_secs() < 60, "the move was not followed");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
