@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use intendant_config::Environment;
-use intendant_evaluate::classification::calibration_error;
+use intendant_evaluate::calibration;
 use intendant_rasa_format::project::{Files, Project};
 use intendant_registry::catalog::Measured;
 use intendant_talk::data::Example;
@@ -77,11 +77,13 @@ pub fn measure(assistant: &Assistant, dataset: &Dataset) -> Measured {
             for (intent, scores) in &intents.report.labels {
                 values.insert(format!("intent_f1[{intent}]"), scores.f1);
             }
-            let outcomes = intents
+            let outcomes: Vec<(f64, bool)> = intents
                 .outcomes
                 .iter()
-                .map(|outcome| (outcome.confidence, outcome.predicted == outcome.target));
-            values.insert("intent_calibration_error".to_owned(), calibration_error(outcomes));
+                .map(|outcome| (outcome.confidence, outcome.predicted == outcome.target))
+                .collect();
+            let error = calibration::error(&calibration::bins(&outcomes));
+            values.insert("intent_calibration_error".to_owned(), error);
         }
         let mut best = f64::NAN;
         for (extractor, entities) in &evaluation.entities {
