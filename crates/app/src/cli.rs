@@ -443,5 +443,8 @@ pub enum ShellPart {
         /// A model's file, or a folder of models of which the newest is taken.
         #[arg(short, long, default_value = "models", value_name = "PATH")]
         model: PathBuf,
+        /// The same as --model.
+        #[arg(value_name = "MODEL")]
+        model_as_positional: Option<PathBuf>,
     },
 }

@@ -6,10 +6,11 @@ use std::sync::Mutex;
 
 use intendant_config::Environment;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
 
 use crate::cli::{LogTargets, Logging};
 use crate::failure::Failure;
+use crate::syslog::Syslog;
 
 /// What is logged when neither flags nor environment say.
 #[derive(Clone, Copy)]
@@ -39,12 +40,6 @@ pub fn start(
             (Some(_), _) | (None, Level::Warn) => LevelFilter::WARN,
         },
     };
-    if targets.is_some_and(|targets| targets.use_syslog) {
-        return Err(Failure::new(
-            "SettingError",
-            "--use-syslog is not in this version: log to standard error and let the service manager forward it",
-        ));
-    }
     let (writer, colour) = match targets.and_then(|targets| targets.log_file.as_ref()) {
         None => (
             BoxMakeWriter::new(io::stderr),
@@ -58,8 +53,20 @@ pub fn start(
             (BoxMakeWriter::new(Mutex::new(file)), false)
         }
     };
+    let (writer, colour) = match targets.filter(|targets| targets.use_syslog) {
+        None => (writer, colour),
+        Some(targets) => {
+            let syslog = Syslog::open(targets).map_err(|why| Failure::new("SettingError", why))?;
+            (BoxMakeWriter::new(writer.and(syslog)), false)
+        }
+    };
     let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(writer).with_ansi(colour);
     let started =
         if environment.json_logging() { builder.json().try_init() } else { builder.compact().try_init() };
-    started.map_err(|error| Failure::new("SettingError", format!("cannot start logging: {error}")))
+    started.map_err(|error| Failure::new("SettingError", format!("cannot start logging: {error}")))?;
+    if let Some(path) = &flags.logging_config_file {
+        let instead = "use -v, --log-file, --use-syslog or LOG_LEVEL";
+        tracing::warn!(path = %path.display(), instead, "this file configures Python's logging and has no effect");
+    }
+    Ok(())
 }

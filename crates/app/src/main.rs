@@ -18,6 +18,7 @@ mod pulling;
 mod report;
 mod stopping;
 mod story_report;
+mod syslog;
 mod terminal;
 mod tracing_endpoint;
 mod understanding;

@@ -30,6 +30,31 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
             ("intendant train --json", "where the model is, for a script"),
         ],
     ),
+    ("models", &[("intendant models list", "every trained model, newest first")]),
+    ("models list", &[("intendant models list --json", "all that is known, for a script")]),
+    ("models show", &[("intendant models show production", "the model under a tag")]),
+    ("models diff", &[("intendant models diff production latest", "what a new model changes")]),
+    (
+        "models tag",
+        &[
+            ("intendant models tag", "which tags there are"),
+            ("intendant models tag latest staging", "the newest model under a tag, if it passes the gates"),
+            ("intendant models tag shop:3 production --reason 'fewer fallbacks'", "with a word for the history"),
+        ],
+    ),
+    ("models rollback", &[("intendant models rollback production", "back to the model before")]),
+    ("models untag", &[("intendant models untag staging", "the tag is no more")]),
+    ("models history", &[("intendant models history production", "where the tag has been")]),
+    ("models measure", &[("intendant models measure latest tests", "figures on test data, kept on record")]),
+    ("models verify", &[("intendant models verify", "whether all archives are sound")]),
+    ("models gc", &[("intendant models gc --keep 5 --dry-run", "what nothing needs")]),
+    (
+        "models rotate",
+        &[
+            ("intendant models rotate", "the newest under models/latest.tar.gz, three in all"),
+            ("intendant models rotate /srv/models --keep 5 --watch", "as a service"),
+        ],
+    ),
     ("train nlu", &[("intendant train nlu -u data/nlu.yml", "language understanding alone")]),
     ("train core", &[("intendant train core -s data/stories.yml data/rules.yml", "dialogue alone")]),
     (

@@ -22,6 +22,9 @@ pub struct TestOutput {
     /// Draw no pictures.
     #[arg(long)]
     pub no_plot: bool,
+    /// Print one JSON object per test with its figures, and nothing else.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Test stories.

@@ -30,8 +30,8 @@ const CHANNEL: &str = "cmdline";
 
 /// Runs `intendant shell [nlu]`.
 pub fn run(arguments: ShellArgs, environment: &Environment) -> Result<ExitCode, Failure> {
-    if let Some(ShellPart::Nlu { model }) = &arguments.part {
-        return shell_nlu(&model::load(model)?);
+    if let Some(ShellPart::Nlu { model, model_as_positional }) = &arguments.part {
+        return shell_nlu(&model::load(model_as_positional.as_ref().unwrap_or(model))?);
     }
     let assistant = model::load(&arguments.model.path())?;
     if assistant.mind.ensemble.is_none() {

@@ -8,6 +8,7 @@ mod elsewhere;
 mod interactive;
 mod knowledge_base;
 mod openapi;
+mod logging;
 mod page;
 mod parity;
 mod reference;

@@ -52,15 +52,16 @@ fn test(path: &Path, stories: &[Story], order: &Order<'_>) -> Result<ExitCode, F
     let played = play(&dialogue_model(model::load(path)?)?, stories, order);
     write_reports(&played, options)?;
     let (correct, total) = (played.correct(), played.stories.len());
-    say!("{correct} of {total} test stories went as expected.");
-    say!("Reports are in {}.", options.out.display());
+    let failed = played.stories.iter().filter(|story| !story.is_correct());
+    let failed: Vec<&str> = failed.map(|story| story.name.as_str()).collect();
+    if options.json {
+        let stories = json!({"total": total, "correct": correct, "failed": failed});
+        say!("{}", json!({"test": "core", "stories": stories, "reports": options.out}));
+    } else {
+        say!("{correct} of {total} test stories went as expected.");
+        say!("Reports are in {}.", options.out.display());
+    }
     if core.fail_on_prediction_errors && correct < total {
-        let failed: Vec<&str> = played
-            .stories
-            .iter()
-            .filter(|story| !story.is_correct())
-            .map(|story| story.name.as_str())
-            .collect();
         let message = format!("wrong predictions in: {}", failed.join(", "));
         return Err(Failure::new("WrongPredictionException", message));
     }

@@ -11,6 +11,7 @@ use intendant_rasa_format::project::Project;
 use intendant_talk::data::Example;
 use intendant_train::files;
 use intendant_train::recipe::Recipe;
+use serde_json::json;
 
 use super::nlu_compare;
 use super::nlu_files::{PAGE, Wanted, over_folds, write_findings, write_reports};
@@ -44,8 +45,11 @@ pub fn run(
     let mut project = read(config, nlu, environment)?;
     let (evaluation, setting) = if nlu.cross_validation {
         drop_rare(&mut project.nlu.examples, nlu.folds)?;
-        let (evaluation, folds) = cross_validate(&Recipe::new(project.clone(), 0), nlu)?;
-        print_folds(&folds, nlu.folds);
+        let recipe = Recipe::new(project.clone(), 0);
+        let (evaluation, folds) = cross_validate(&recipe, nlu, options.json)?;
+        if !options.json {
+            print_folds(&folds, nlu.folds);
+        }
         (evaluation, Setting::CrossValidated)
     } else {
         (by_model(model, &project.nlu.examples)?, setting(nlu))
@@ -58,6 +62,12 @@ pub fn run(
     findings.compare(&labelled(&project.nlu.examples), &labelled(&trained));
     write_reports(&evaluation, &options.out, Wanted::by(options))?;
     write_findings(&evaluation, &findings, options)?;
+    if options.json {
+        let count = project.nlu.examples.len();
+        let told = json!({"test": "nlu", "messages": count, "findings": findings.to_json(), "reports": options.out});
+        say!("{told}");
+        return Ok(ExitCode::SUCCESS);
+    }
     print(&findings, project.nlu.examples.len());
     say!("Reports are in {}; read {}.", options.out.display(), options.out.join(PAGE).display());
     Ok(ExitCode::SUCCESS)
@@ -116,11 +126,15 @@ fn by_model(path: &Path, examples: &[Example]) -> Result<Evaluation, Failure> {
     Ok(Outcomes::of(examples, nlu_test::by_pipeline(pipeline)).evaluate())
 }
 
-fn cross_validate(recipe: &Recipe, nlu: &NluTestOptions) -> Result<(Evaluation, Folds), Failure> {
+fn cross_validate(
+    recipe: &Recipe,
+    nlu: &NluTestOptions,
+    quiet: bool,
+) -> Result<(Evaluation, Folds), Failure> {
     if nlu.folds < 2 {
         return Err(Failure::new("", "--folds must be at least 2"));
     }
-    let progress = TerminalProgress::new(false);
+    let progress = TerminalProgress::new(quiet);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let context = TrainContext { seed: nlu.random_seed, threads, progress: &progress };
     let outcome = nlu_test::cross_validate(recipe, nlu.folds, &context);
