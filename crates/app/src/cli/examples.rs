@@ -39,7 +39,10 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
         &[
             ("intendant models tag", "which tags there are"),
             ("intendant models tag latest staging", "the newest model under a tag, if it passes the gates"),
-            ("intendant models tag shop:3 production --reason 'fewer fallbacks'", "with a word for the history"),
+            (
+                "intendant models tag shop:3 production --reason 'fewer fallbacks'",
+                "with a word for the history",
+            ),
         ],
     ),
     ("models rollback", &[("intendant models rollback production", "back to the model before")]),

@@ -47,6 +47,17 @@ pub struct Move {
     pub is_rollback: bool,
 }
 
+/// Where a tag shall go.
+#[derive(Clone, Copy)]
+pub struct Step<'a> {
+    /// The digest; `None` takes the tag away.
+    pub digest: Option<&'a str>,
+    /// Where the caller saw it.
+    pub expected: Option<&'a str>,
+    /// Whether it goes back.
+    pub is_rollback: bool,
+}
+
 /// The index.
 pub struct Index {
     pool: AnyPool,
@@ -180,35 +191,8 @@ impl Index {
     }
 
     /// Moves a tag, or takes it away, if it still is where the caller saw it.
-    pub async fn tag_to(
-        &self,
-        name: &str,
-        digest: Option<&str>,
-        expected: Option<&str>,
-        act: Act<'_>,
-    ) -> Result<Move, Error> {
-        self.step(name, digest, expected, act, false).await
-    }
-
-    /// Moves a tag back.
-    pub async fn roll_to(
-        &self,
-        name: &str,
-        digest: &str,
-        expected: Option<&str>,
-        act: Act<'_>,
-    ) -> Result<Move, Error> {
-        self.step(name, Some(digest), expected, act, true).await
-    }
-
-    async fn step(
-        &self,
-        name: &str,
-        digest: Option<&str>,
-        expected: Option<&str>,
-        act: Act<'_>,
-        is_rollback: bool,
-    ) -> Result<Move, Error> {
+    pub async fn step(&self, name: &str, step: Step<'_>, act: Act<'_>) -> Result<Move, Error> {
+        let Step { digest, expected, is_rollback } = step;
         let mut transaction = self.begin().await?;
         let row = sqlx::query("SELECT name, digest FROM registry_tags WHERE name = $1")
             .bind(name)

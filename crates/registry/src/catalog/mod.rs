@@ -19,7 +19,7 @@ pub use record::{Measured, Provenance, Revision, Version};
 
 use crate::inspect::{Origin, Verdict, inspect};
 use crate::rotation::OWN_FOLDER;
-use index::Index;
+use index::{Index, Step};
 
 /// Why something could not be done; nothing was changed.
 #[derive(Debug)]
@@ -363,7 +363,8 @@ impl Catalog {
             return Err(Error::new(Kind::Refused, message));
         }
         self.verify(version)?;
-        let moved = self.index.tag_to(tag, Some(&version.digest), expected, act).await?;
+        let step = Step { digest: Some(&version.digest), expected, is_rollback: false };
+        let moved = self.index.step(tag, step, act).await?;
         record::append_move(&self.moves_file(), &moved)?;
         Ok(moved)
     }
@@ -376,7 +377,8 @@ impl Catalog {
         let Some(current) = self.index.tag(tag).await? else {
             return Err(Error::new(Kind::NotFound, format!("there is no tag `{tag}`")));
         };
-        let moved = self.index.tag_to(tag, None, Some(&current.digest), act).await?;
+        let step = Step { digest: None, expected: Some(&current.digest), is_rollback: false };
+        let moved = self.index.step(tag, step, act).await?;
         record::append_move(&self.moves_file(), &moved)?;
         Ok(moved)
     }
@@ -408,7 +410,8 @@ impl Catalog {
                 tracing::warn!(version = version.reference(), "passed over: its archive cannot be used");
                 continue;
             }
-            let moved = self.index.roll_to(tag, &digest, current.as_deref(), act).await?;
+            let step = Step { digest: Some(&digest), expected: current.as_deref(), is_rollback: true };
+            let moved = self.index.step(tag, step, act).await?;
             record::append_move(&self.moves_file(), &moved)?;
             return Ok((moved, version));
         }

@@ -64,7 +64,8 @@ pub fn run(
     write_findings(&evaluation, &findings, options)?;
     if options.json {
         let count = project.nlu.examples.len();
-        let told = json!({"test": "nlu", "messages": count, "findings": findings.to_json(), "reports": options.out});
+        let told =
+            json!({"test": "nlu", "messages": count, "findings": findings.to_json(), "reports": options.out});
         say!("{told}");
         return Ok(ExitCode::SUCCESS);
     }
