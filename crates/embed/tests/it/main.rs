@@ -1,4 +1,5 @@
 //! Tiny models with random weights, against arithmetic written out in double precision.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 

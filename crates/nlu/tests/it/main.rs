@@ -1,4 +1,5 @@
 //! Behaviour of pipelines at the crate's border.
+#![allow(clippy::unwrap_used)]
 
 mod components;
 mod configuration;
