@@ -20,8 +20,13 @@ const FEW: usize = 2000;
 const TURNS: u32 = 4;
 /// How loosely the dense model is held; the penalty is one over this and the number of messages.
 const COST: f32 = 20.0;
-/// How much the dense model's scores may count against the sparse one's.
-const RATIOS: [f32; 12] = [0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0];
+/// How much the dense model's scores may count against the sparse one's. Never nothing: where no
+/// word is known, vectors decide, however good words are at what was seen.
+const RATIOS: [f32; 12] = [0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0];
+
+/// How much better the loss must be for each time that one counts 2.7 times more than the other:
+/// where messages held out do not tell, both count alike.
+const PRIOR: f64 = 0.01;
 
 /// A classifier over everything that featurizers give.
 pub(crate) struct Fused {
@@ -189,7 +194,7 @@ fn fit(
             sparse.iter().zip(&dense).map(|(sparse, dense)| direction.sum(sparse, dense)).collect();
         let loss = |sharpness: f32| calibration::loss(&scores, &right, |_| sharpness, 0.02);
         let sharpness = calibration::minimize(0.05, 10.0, loss);
-        let found = loss(sharpness);
+        let found = loss(sharpness) + PRIOR * f64::from(ratio.ln().abs());
         if found < best.0 {
             best = (found, Shares { sparse: sharpness, dense: sharpness * ratio });
         }
