@@ -6,8 +6,9 @@
 //! example of it, which tells most where examples are few. All models are added up to one matrix.
 //! Scores become probabilities by a softmax whose sharpness is fitted on scores of examples that
 //! the models did not see, and multiplied by how much of a text is known: the fewer of its
-//! features occurred in training, the less sure the answer. Messages that were literally in the
-//! training data are remembered.
+//! features occurred in training, the less sure the answer, and the more it goes by how many words
+//! of their own the examples of a class bring. Messages that were literally in the training data
+//! are remembered.
 
 use std::collections::BTreeMap;
 
@@ -61,6 +62,8 @@ pub(crate) struct IntentModel {
     unknown_weight: f32,
     matrix: Matrix,
     sharpness: f32,
+    /// Of each label, the logarithm of the share of words that only one example has.
+    novelty: Vec<f32>,
     /// Hashes of remembered messages, sorted, each with its label.
     memory: Vec<(u64, u32)>,
 }
@@ -109,6 +112,7 @@ impl IntentModel {
         let guesses = (0..samples.len()).map(|row| committee.guess(&data, row)).collect();
         let model = Self {
             unknown_weight: inverse_frequency(samples.len(), 0),
+            novelty: novelty(samples, labels.len()),
             memory: remember(samples),
             index: vocabulary.index,
             weights: vocabulary.weights,
@@ -123,7 +127,11 @@ impl IntentModel {
     pub(crate) fn probabilities(&self, text: &str, features: &mut Vec<u64>) -> Vec<f32> {
         let mut scores = vec![0.0; self.labels.len()];
         let familiar = self.add_scores(features, &mut scores);
-        calibration::softmax(&mut scores, self.sharpness * familiar);
+        let strange = (1.0 - familiar) * (1.0 - familiar);
+        for (score, novelty) in scores.iter_mut().zip(&self.novelty) {
+            *score = *score * self.sharpness * familiar + strange * novelty;
+        }
+        calibration::softmax(&mut scores, 1.0);
         let remembered = self.remembered(text);
         if !remembered.is_empty() {
             let share = MEMORY_SHARE / remembered.len() as f32;
@@ -183,6 +191,7 @@ impl IntentModel {
         put("row_starts", TensorData::U32(starts.to_vec()));
         put("row_scales", TensorData::F32(scales.to_vec()));
         put("rows", TensorData::U8(bytes.to_vec()));
+        put("novelty", TensorData::F32(self.novelty.clone()));
         put("memory_texts", TensorData::U64(self.memory.iter().map(|(hash, _)| *hash).collect()));
         put("memory_labels", TensorData::U32(self.memory.iter().map(|(_, label)| *label).collect()));
         json!({
@@ -211,7 +220,9 @@ impl IntentModel {
         let matrix = matrix.ok_or_else(|| Unreadable::new("the weight matrix does not fit its size"))?;
         let texts = stored.take_u64(&format!("{prefix}memory_texts"))?;
         let owners = stored.take_u32(&format!("{prefix}memory_labels"))?;
-        let is_sound = matrix.rows() == index.len()
+        let novelty = stored.take_f32(&format!("{prefix}novelty"))?;
+        let is_sound = novelty.len() == labels.len()
+            && matrix.rows() == index.len()
             && weights.len() == index.len()
             && texts.len() == owners.len()
             && owners.iter().all(|label| (*label as usize) < labels.len());
@@ -224,6 +235,7 @@ impl IntentModel {
             unknown_weight: number("unknown_weight")?,
             matrix,
             sharpness: number("sharpness")?,
+            novelty,
             memory: texts.into_iter().zip(owners).collect(),
             labels,
         })
@@ -256,6 +268,36 @@ fn remember(samples: &[Sample<'_>]) -> Vec<(u64, u32)> {
     memory.sort_unstable();
     memory.dedup();
     memory
+}
+
+/// What a message of words never seen may be: the examples of a greeting share few words, those of an
+/// order many, so it is rather a greeting.
+fn novelty(samples: &[Sample<'_>], labels: usize) -> Vec<f32> {
+    let words = |sample: &Sample<'_>| -> Vec<u64> {
+        let text = ngrams::fold(sample.text);
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let mut words: Vec<u64> =
+            words.map(|word| intendant_numeric::random::hash_bytes(77, word.as_bytes())).collect();
+        words.sort_unstable();
+        words.dedup();
+        words
+    };
+    let messages: Vec<(u32, Vec<u64>)> =
+        samples.iter().filter(|sample| !sample.is_name).map(|sample| (sample.label, words(sample))).collect();
+    let mut all: Vec<u64> = messages.iter().flat_map(|(_, words)| words.iter().copied()).collect();
+    all.sort_unstable();
+    let occurs_once = |word: u64| {
+        let at = all.partition_point(|other| *other < word);
+        all.get(at + 1) != Some(&word)
+    };
+    let mut shares = vec![(0.5_f32, 1.0_f32); labels];
+    for (label, words) in messages.iter().filter(|(_, words)| !words.is_empty()) {
+        let own = words.iter().filter(|word| occurs_once(**word)).count();
+        let (sum, count) = &mut shares[*label as usize];
+        *sum += own as f32 / words.len() as f32;
+        *count += 1.0;
+    }
+    shares.iter().map(|(sum, count)| (sum / count).ln()).collect()
 }
 
 fn inverse_frequency(documents: usize, containing: u32) -> f32 {

@@ -40,7 +40,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
             ("intendant models tag", "which tags there are"),
             ("intendant models tag latest staging", "the newest model under a tag, if it passes the gates"),
             (
-                "intendant models tag shop:3 production --reason 'fewer fallbacks'",
+                "intendant models tag shop:3 production --reason fewer_fallbacks",
                 "with a word for the history",
             ),
         ],

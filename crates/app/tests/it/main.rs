@@ -56,6 +56,15 @@ fn succeed(folder: &Path, arguments: &[&str]) -> String {
     text
 }
 
+/// The archives in a models folder, by name.
+fn archives(models: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(models).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_file() && path.to_string_lossy().ends_with(".tar.gz"));
+    paths.sort();
+    paths
+}
+
 /// A starter project, trained.
 fn trained_starter() -> fixtures::project::Sandbox {
     let sandbox = fixtures::project::Sandbox::empty().unwrap();

@@ -43,7 +43,7 @@ fn a_model_becomes_a_version_and_takes_a_tag() {
     assert!(references.contains(&"starter:1".to_owned()), "{references:?}");
     assert_eq!(listed[0]["file"], "second.tar.gz", "newest first");
     assert!(listed[0]["training_seconds"].as_f64().unwrap() > 0.0);
-    assert!(listed[0]["fingerprints"]["nlu"].is_string());
+    assert!(listed[0]["fingerprints"]["domain"].is_string(), "{}", listed[0]);
 
     let second = listed[0]["digest"].as_str().unwrap().to_owned();
     let first = listed[1]["digest"].as_str().unwrap().to_owned();

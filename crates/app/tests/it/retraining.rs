@@ -11,7 +11,7 @@ use fixtures::process::Server;
 use fixtures::project::Sandbox;
 use serde_json::{Value, json};
 
-use crate::{binary, succeed};
+use crate::{archives, binary, succeed};
 
 /// How long to wait for something that must happen. Generous: machines may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -117,7 +117,7 @@ fn a_running_server_takes_up_every_save_and_drops_nothing() {
         assert!(!numbers.is_empty() && numbers.is_sorted(), "{numbers:?}");
     }
     // Of the models made by saving only the last is kept.
-    let models = fs::read_dir(sandbox.at("models")).unwrap().count();
+    let models = archives(&sandbox.at("models")).len();
     assert!(models <= 2, "{models} models");
     assert_eq!(server.stop().unwrap().code(), Some(0));
 }
@@ -157,7 +157,7 @@ fn an_interrupted_training_leaves_nothing() {
             std::thread::sleep(Duration::from_millis(millis));
             signal(&training, name);
             let status = training.wait().unwrap();
-            let files = || fs::read_dir(sandbox.at("models")).map_or(0, |models| models.count());
+            let files = || archives(&sandbox.at("models")).len();
             if status.code() == Some(code) {
                 let log = fs::read_to_string(sandbox.at("train.log")).unwrap();
                 assert!(log.contains("training was cancelled; nothing was written"), "{log}");
@@ -197,7 +197,7 @@ fn train_watch_trains_on_every_save_until_interrupted() {
     wait_for("a third model", || (trained() >= 3).then_some(()));
     signal(&training, "-INT");
     assert_eq!(training.wait().unwrap().code(), Some(130), "{}", log());
-    assert_eq!(fs::read_dir(sandbox.at("models")).unwrap().count(), 1);
+    assert_eq!(archives(&sandbox.at("models")).len(), 1);
 }
 
 #[test]

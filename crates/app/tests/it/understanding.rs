@@ -5,7 +5,7 @@ use fixtures::process::Server;
 use fixtures::project::Sandbox;
 use serde_json::{Value, json};
 
-use crate::{binary, intendant, succeed};
+use crate::{archives, binary, intendant, succeed};
 
 const NLU: &str = "version: '3.1'\nnlu:\n- intent: greet\n  examples: |\n    - hello\n    - hi\n    - hello hello\n\
                    - intent: bye\n  examples: |\n    - bye\n    - goodbye\n    - bye goodbye\n";
@@ -38,8 +38,7 @@ fn a_language_model_in_a_folder_is_used_and_missed() {
     drop(server);
     // The vectors kept from the first training change nothing.
     let models = || -> Vec<Vec<u8>> {
-        let folder = std::fs::read_dir(sandbox.at("models")).unwrap();
-        folder.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+        archives(&sandbox.at("models")).iter().map(|path| std::fs::read(path).unwrap()).collect()
     };
     let first = models();
     assert!(sandbox.at(".intendant/vectors").is_dir());

@@ -56,7 +56,7 @@ fn around_a_conversation_stories_are_shown_one_action_further() {
     };
     check("", "START>? START>/a START>/q x>… w>… /a>x /q>w");
     check("/a x", "START>/a START>/q x>? x>/b y>… w>… /a>x /q>w /b>y");
-    check("/a x /d", "START>/a START>/q x>/d x>/b y>… w>… /a>x /d>? /b>y /q>w");
+    check("/a x /d", "START>/a START>/q x>/d x>/b y>… w>… /a>x /q>w /d>? /b>y");
 }
 
 #[test]

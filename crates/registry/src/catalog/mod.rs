@@ -185,6 +185,7 @@ impl Catalog {
         };
         version.version = self.index.add(&version).await?;
         record::write(&self.versions_folder(), &version)?;
+        record::forget(&self.provenance_folder(), &version.digest);
         Ok(version)
     }
 

@@ -16,6 +16,9 @@ use super::{Error, Kind, Move};
 /// The head of an archive is never longer.
 const METADATA_BYTES_MAX: u64 = 64 << 20;
 
+/// Archives without a version of which it is known where they came from.
+const PROVENANCES_MAX: usize = 200;
+
 /// A trained model and all that is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Version {
@@ -118,6 +121,7 @@ impl Provenance {
 /// Writes down where an archive came from.
 pub fn leave(folder: &Path, archive: &[u8], provenance: &Provenance) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(|error| Error::file("write to", folder, &error))?;
+    forget_oldest(folder);
     let digest: String = Sha256::digest(archive).iter().map(|byte| format!("{byte:02x}")).collect();
     put(folder, &digest, provenance)
 }
@@ -125,6 +129,23 @@ pub fn leave(folder: &Path, archive: &[u8], provenance: &Provenance) -> Result<(
 /// What was written down of an archive.
 pub fn left(folder: &Path, digest: &str) -> Option<Provenance> {
     serde_json::from_slice(&fs::read(folder.join(format!("{digest}.json"))).ok()?).ok()
+}
+
+/// Removes what was written down of an archive that is a version now.
+pub fn forget(folder: &Path, digest: &str) {
+    // One that stays is only in the way.
+    let _ = fs::remove_file(folder.join(format!("{digest}.json")));
+}
+
+// Of trainings whose archives never became versions only so much is kept.
+fn forget_oldest(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut dated: Vec<_> =
+        entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
+    dated.sort();
+    for (_, path) in dated.iter().rev().skip(PROVENANCES_MAX) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// Writes a record in one step.
