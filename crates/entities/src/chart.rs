@@ -19,7 +19,7 @@ const WAITING_MAX: usize = 600;
 /// people write need a tenth of it; a text that repeats an interval a thousand times would need a
 /// hundred times as much, and keeps the shorter of its readings.
 const WORK_MAX: usize = 8_000;
-const WORK_PER_CHARACTER_MAX: usize = 20;
+const WORK_PER_CHARACTER_MAX: usize = 15;
 /// A rule has at most this many items.
 const ITEMS_MAX: usize = 10;
 

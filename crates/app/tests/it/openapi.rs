@@ -5,7 +5,7 @@ use std::process::Command;
 use fixtures::process::Server;
 use fixtures::project::Sandbox;
 
-use crate::{binary, repository, trained_starter};
+use crate::{archives, binary, repository, trained_starter};
 
 /// Cases per operation beyond those that the description itself suggests.
 const CASES: &str = "5";
@@ -20,7 +20,7 @@ fn check(sandbox: &Sandbox, server_flags: &[&str], settings: &str) {
     std::fs::copy(files.join("hooks.py"), sandbox.at("hooks.py")).unwrap();
     let common = std::fs::read_to_string(files.join("schemathesis.toml")).unwrap();
     sandbox.write("schemathesis.toml", &(common + settings)).unwrap();
-    let model = std::fs::read_dir(sandbox.at("models")).unwrap().next().unwrap().unwrap().path();
+    let model = archives(&sandbox.at("models")).remove(0);
     let flags = [&["run", "--enable-api"], server_flags].concat();
     let server = Server::start(binary(), sandbox.path(), &flags).unwrap();
     let hello = br#"{"sender": "known", "message": "hi"}"#;

@@ -53,7 +53,7 @@ fn a_language_model_in_a_folder_is_used_and_missed() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     assert!(said(&["test", "nlu", "--nlu", "data/nlu.yml"]).contains("there is no folder `tiny`"));
-    let told = said(&["train", "nlu", "--force"]);
+    let told = said(&["train", "nlu"]);
     assert!(told.contains("`LanguageModelFeaturizer`: there is no folder `tiny`"), "{told}");
     assert!(told.contains("config.yml:7"), "{told}");
 }
