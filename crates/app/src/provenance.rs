@@ -15,7 +15,7 @@ pub fn leave(folder: &Path, archive: &[u8], took: Duration, environment: &Enviro
         trained_at: Some(Timestamp::now()),
         revision: revision(),
         training_seconds: Some(took.as_secs_f64()),
-        who: environment.get("USER").or_else(|| environment.get("USERNAME")).map(str::to_owned),
+        who: environment.user().map(str::to_owned),
         notes: None,
         parent: None,
     };

@@ -207,6 +207,11 @@ impl Environment {
         }
     }
 
+    /// Who is at the keyboard: `USER`, or `USERNAME`.
+    pub fn user(&self) -> Option<&str> {
+        self.get("USER").or_else(|| self.get("USERNAME"))
+    }
+
     /// `FORCE_JSON_LOGGING`.
     pub fn json_logging(&self) -> bool {
         self.is_true("FORCE_JSON_LOGGING")
