@@ -13,14 +13,14 @@ const LAYERS: [&[&str]; 7] = [
     &["text", "numeric", "talk"],
     &["component", "port"],
     &["nlu", "policy", "dialogue", "entities", "embed", "evaluate"],
-    &["bundle", "rasa-format"],
+    &["bundle", "rasa-format", "predictor"],
     &["store", "broker", "channel", "client"],
     &["train", "serve", "registry"],
     &["config", "api", "console", "app"],
 ];
 
 /// Allowed dependencies within a layer: user, used.
-const SAME_LAYER: [(&str, &str); 12] = [
+const SAME_LAYER: [(&str, &str); 14] = [
     ("broker", "store"),
     ("dialogue", "policy"),
     ("dialogue", "evaluate"),
@@ -30,6 +30,8 @@ const SAME_LAYER: [(&str, &str); 12] = [
     ("policy", "evaluate"),
     ("train", "serve"),
     ("numeric", "text"),
+    ("predictor", "bundle"),
+    ("predictor", "rasa-format"),
     ("app", "config"),
     ("app", "api"),
     ("app", "console"),
