@@ -4,9 +4,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -30,6 +31,9 @@ const ACCEPTED_ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate"
 const INLINE_BYTES_MAX: usize = 16 * 1024;
 /// The largest answer that is read, compressed or not.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// An answer's body that has not been read yet.
+pub type Stream = BoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Sends requests; cheap to clone, all clones share their connections.
 #[derive(Clone)]
@@ -147,6 +151,20 @@ impl HttpClient {
             .pool_timer(TokioTimer::new())
             .build(connector);
         Ok(Self { client })
+    }
+
+    /// Sends a request as it stands, and gives the answer as it comes, without a time limit: for protocols
+    /// that sign what they send.
+    ///
+    /// # Errors
+    /// When no answer begins.
+    pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Stream>> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let response = self.client.request(request).await.map_err(|error| {
+            let what = if error.is_connect() { "cannot connect to" } else { "no answer from" };
+            Error::new(Kind::Unavailable, format!("{what} {host}")).because(error)
+        })?;
+        Ok(response.map(|body| BoxBody::new(body.map_err(Into::into))))
     }
 
     /// Sends one request and reads the whole answer.

@@ -14,13 +14,14 @@ const LAYERS: [&[&str]; 7] = [
     &["component", "port"],
     &["nlu", "policy", "dialogue", "entities", "embed", "evaluate"],
     &["bundle", "rasa-format", "predictor"],
-    &["store", "broker", "channel", "client"],
+    &["store", "blob", "broker", "channel", "client"],
     &["train", "serve", "registry"],
     &["config", "api", "console", "app"],
 ];
 
 /// Allowed dependencies within a layer: user, used.
-const SAME_LAYER: [(&str, &str); 14] = [
+const SAME_LAYER: [(&str, &str); 15] = [
+    ("blob", "client"),
     ("broker", "store"),
     ("dialogue", "policy"),
     ("dialogue", "evaluate"),
