@@ -53,6 +53,7 @@ macro_rules! little_endian {
 fn to_bytes(data: &TensorData) -> (Dtype, Vec<u8>) {
     match data {
         TensorData::F32(data) => (Dtype::F32, little_endian!(data)),
+        TensorData::F64(data) => (Dtype::F64, little_endian!(data)),
         TensorData::I8(data) => (Dtype::I8, little_endian!(data)),
         TensorData::U8(data) => (Dtype::U8, data.clone()),
         TensorData::I16(data) => (Dtype::I16, little_endian!(data)),
@@ -73,6 +74,7 @@ macro_rules! elements {
 fn from_bytes(dtype: Dtype, bytes: &[u8]) -> Option<TensorData> {
     Some(match dtype {
         Dtype::F32 => TensorData::F32(elements!(bytes, f32)),
+        Dtype::F64 => TensorData::F64(elements!(bytes, f64)),
         Dtype::I8 => TensorData::I8(elements!(bytes, i8)),
         Dtype::U8 => TensorData::U8(bytes.to_vec()),
         Dtype::I16 => TensorData::I16(elements!(bytes, i16)),

@@ -27,6 +27,7 @@ pub struct Tensor {
 #[allow(missing_docs)]
 pub enum TensorData {
     F32(Vec<f32>),
+    F64(Vec<f64>),
     I8(Vec<i8>),
     U8(Vec<u8>),
     I16(Vec<i16>),
@@ -41,6 +42,7 @@ impl TensorData {
     pub fn len(&self) -> usize {
         match self {
             Self::F32(data) => data.len(),
+            Self::F64(data) => data.len(),
             Self::I8(data) => data.len(),
             Self::U8(data) => data.len(),
             Self::I16(data) => data.len(),
@@ -104,6 +106,7 @@ macro_rules! taker {
 
 impl Stored {
     taker!(take_f32, F32, f32);
+    taker!(take_f64, F64, f64);
     taker!(take_i8, I8, i8);
     taker!(take_u8, U8, u8);
     taker!(take_i16, I16, i16);

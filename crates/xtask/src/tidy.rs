@@ -10,18 +10,20 @@ use serde_json::Value;
 /// Crates by layer; a crate may depend on lower layers, and on those of its own layer listed in
 /// [`SAME_LAYER`].
 const LAYERS: [&[&str]; 7] = [
-    &["text", "numeric", "talk"],
+    &["text", "numeric", "table", "talk"],
     &["component", "port"],
-    &["nlu", "policy", "dialogue", "entities", "embed", "evaluate"],
-    &["bundle", "rasa-format", "predictor"],
+    &["nlu", "policy", "dialogue", "entities", "embed", "evaluate", "learn"],
+    &["bundle", "model-format", "predictor", "rasa-format", "table-format"],
     &["store", "blob", "broker", "channel", "client"],
     &["train", "serve", "registry"],
     &["config", "api", "console", "app"],
 ];
 
 /// Allowed dependencies within a layer: user, used.
-const SAME_LAYER: [(&str, &str); 15] = [
+const SAME_LAYER: [(&str, &str); 17] = [
     ("blob", "client"),
+    ("predictor", "model-format"),
+    ("predictor", "table-format"),
     ("broker", "store"),
     ("dialogue", "policy"),
     ("dialogue", "evaluate"),
