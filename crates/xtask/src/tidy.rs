@@ -12,7 +12,7 @@ use serde_json::Value;
 const LAYERS: [&[&str]; 7] = [
     &["text", "numeric", "table", "talk"],
     &["component", "port"],
-    &["nlu", "policy", "dialogue", "entities", "embed", "evaluate", "learn"],
+    &["nlu", "policy", "dialogue", "entities", "embed", "evaluate", "learn", "budget"],
     &["bundle", "model-format", "predictor", "rasa-format", "table-format"],
     &["store", "blob", "broker", "channel", "client"],
     &["train", "serve", "registry"],
