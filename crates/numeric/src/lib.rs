@@ -4,6 +4,7 @@
 //! Everything is a function of its arguments. Results never depend on the number of threads:
 //! work is cut into units that do not see each other, and units are put together in order.
 
+pub mod binary;
 pub mod calibration;
 pub mod chain;
 pub mod dense;

@@ -12,7 +12,7 @@ use serde_json::Value;
 const LAYERS: [&[&str]; 7] = [
     &["text", "numeric", "table", "talk"],
     &["component", "port"],
-    &["nlu", "policy", "dialogue", "entities", "embed", "evaluate", "learn", "budget"],
+    &["nlu", "policy", "dialogue", "entities", "embed", "evaluate", "learn", "budget", "polarity", "recommend"],
     &["bundle", "model-format", "predictor", "rasa-format", "table-format"],
     &["store", "blob", "broker", "channel", "client"],
     &["train", "serve", "registry"],
@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Allowed dependencies within a layer: user, used.
-const SAME_LAYER: [(&str, &str); 17] = [
+const SAME_LAYER: [(&str, &str); 18] = [
     ("blob", "client"),
     ("predictor", "model-format"),
     ("predictor", "table-format"),
@@ -30,6 +30,7 @@ const SAME_LAYER: [(&str, &str); 17] = [
     ("nlu", "embed"),
     ("nlu", "entities"),
     ("nlu", "evaluate"),
+    ("polarity", "evaluate"),
     ("policy", "evaluate"),
     ("train", "serve"),
     ("numeric", "text"),
