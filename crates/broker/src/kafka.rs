@@ -26,18 +26,18 @@ const NO_ENVIRONMENT: &str = "RASA_ENVIRONMENT_NOT_SET";
 /// The way to Kafka.
 pub struct Kafka {
     bootstrap: Vec<String>,
-    topic: String,
+    pub(crate) topic: String,
     client_id: Option<String>,
     has_keys: bool,
     sasl: Option<SaslConfig>,
     tls: Option<Arc<rustls::ClientConfig>>,
     environment: String,
-    connection: Option<Connection>,
+    pub(crate) connection: Option<Connection>,
 }
 
-struct Connection {
+pub(crate) struct Connection {
     client: Client,
-    partitions: Vec<i32>,
+    pub(crate) partitions: Vec<i32>,
     open: BTreeMap<i32, PartitionClient>,
 }
 
@@ -120,7 +120,7 @@ impl Kafka {
 }
 
 impl Connection {
-    async fn partition(&mut self, topic: &str, partition: i32) -> Result<&PartitionClient> {
+    pub(crate) async fn partition(&mut self, topic: &str, partition: i32) -> Result<&PartitionClient> {
         if !self.open.contains_key(&partition) {
             let opened = self.client.partition_client(topic, partition, UnknownTopicHandling::Error).await;
             self.open.insert(partition, opened.map_err(|error| failed("open a partition of", error))?);
@@ -165,7 +165,7 @@ impl Transport for Kafka {
 }
 
 /// Which of `count` partitions a conversation goes to (FNV-1a).
-fn place(sender_id: &str, count: usize) -> usize {
+pub(crate) fn place(sender_id: &str, count: usize) -> usize {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     let hash = sender_id.bytes().fold(0xcbf2_9ce4_8422_2325, step);
     usize::try_from(hash % count.max(1) as u64).unwrap_or(0)
@@ -191,6 +191,6 @@ fn unusable(what: String) -> Error {
     Error::new(Kind::Unsupported, format!("event_broker: {what}"))
 }
 
-fn failed(what: &str, error: rskafka::client::error::Error) -> Error {
+pub(crate) fn failed(what: &str, error: rskafka::client::error::Error) -> Error {
     Error::new(Kind::Unavailable, format!("cannot {what} kafka")).because(error)
 }

@@ -1,4 +1,4 @@
-//! Event brokers: every new event, handed to whoever listens.
+//! Brokers: every new event, handed to whoever listens, and messages of streams, taken and sent.
 //!
 //! A payload is the event's JSON with the conversation's id in front (`spec:
 //! http-and-channels.md §7`). [`open`] chooses by the settings; [`outbox`] stands before what may be
@@ -7,11 +7,14 @@
 pub mod amqp;
 pub mod file;
 pub mod kafka;
+pub mod kafka_stream;
 pub mod open;
 pub mod outbox;
 pub mod pika;
+pub mod rabbitmq;
 pub mod sql;
 pub mod tls;
+pub mod transport;
 
 use intendant_rasa_format::wire::event_to_json;
 use intendant_talk::event::Event;

@@ -78,7 +78,7 @@ impl Transport for Pika {
 }
 
 /// From `url` (a host, or `amqp://…`) and the single options; what the URL says wins.
-fn address(options: &Options<'_>, environment: &Environment) -> Result<Address> {
+pub(crate) fn address(options: &Options<'_>, environment: &Environment) -> Result<Address> {
     let url = options.0.url.clone().unwrap_or_else(|| "localhost".to_owned());
     let (scheme, rest) =
         url.split_once("://").map_or(("amqp", url.as_str()), |(scheme, rest)| (scheme, rest));

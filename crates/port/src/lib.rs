@@ -18,6 +18,7 @@ pub mod lock;
 pub mod money;
 pub mod outlet;
 pub mod store;
+pub mod stream;
 pub mod trace;
 pub mod upstream;
 pub mod web;

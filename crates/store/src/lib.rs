@@ -3,6 +3,8 @@
 //! SQL stores use the `events` table and Redis the values exactly as Rasa creates them, so that an
 //! existing database continues. [`open`] chooses by the settings; [`fail_safe`] wraps what can fail.
 
+pub mod books;
+pub mod database;
 pub mod fail_safe;
 pub mod group;
 pub mod journal;
@@ -10,6 +12,7 @@ pub mod lock;
 pub mod memory;
 pub mod open;
 pub mod postgres;
+pub mod queue;
 pub mod redis;
 pub mod redis_link;
 pub mod session;

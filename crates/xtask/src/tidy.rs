@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 7] = [
     &["nlu", "policy", "dialogue", "entities", "embed", "evaluate", "learn", "budget", "polarity", "recommend"],
     &["bundle", "model-format", "predictor", "rasa-format", "table-format"],
     &["store", "blob", "broker", "channel", "client"],
-    &["train", "serve", "registry"],
+    &["train", "serve", "registry", "streams", "jobs"],
     &["config", "api", "console", "app"],
 ];
 

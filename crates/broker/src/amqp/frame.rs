@@ -34,6 +34,12 @@ pub(super) const QUEUE_DECLARE_OK: (u16, u16) = (50, 11);
 pub(super) const QUEUE_BIND: (u16, u16) = (50, 20);
 pub(super) const QUEUE_BIND_OK: (u16, u16) = (50, 21);
 pub(super) const BASIC_PUBLISH: (u16, u16) = (60, 40);
+pub(super) const BASIC_QOS: (u16, u16) = (60, 10);
+pub(super) const BASIC_QOS_OK: (u16, u16) = (60, 11);
+pub(super) const BASIC_CONSUME: (u16, u16) = (60, 20);
+pub(super) const BASIC_CONSUME_OK: (u16, u16) = (60, 21);
+pub(super) const BASIC_CANCEL: (u16, u16) = (60, 30);
+pub(super) const BASIC_DELIVER: (u16, u16) = (60, 60);
 pub(super) const BASIC_ACK: (u16, u16) = (60, 80);
 pub(super) const BASIC_NACK: (u16, u16) = (60, 120);
 pub(super) const CONFIRM_SELECT: (u16, u16) = (85, 10);
@@ -41,10 +47,21 @@ pub(super) const CONFIRM_SELECT_OK: (u16, u16) = (85, 11);
 
 /// The bit of `queue.declare` that makes a queue outlive the broker.
 pub(super) const DURABLE: u8 = 2;
+/// The bit of `queue.declare` that only asks for a queue.
+pub(super) const PASSIVE: u8 = 1;
+
+/// Bits of a content header that tell which properties follow, in this order.
+const DELIVERY_MODE: u16 = 1 << 12;
+const MESSAGE_ID: u16 = 1 << 7;
+const APP_ID: u16 = 1 << 3;
 
 /// Something that came from the broker.
 pub(super) enum Received {
     Method(Method),
+    /// The header of a message: its length in bytes, and its id.
+    Header(u64, Option<String>),
+    /// A part of a message.
+    Body(Vec<u8>),
     Heartbeat,
 }
 
@@ -68,6 +85,20 @@ impl Method {
     pub(super) fn confirmation(&self) -> Option<(u64, bool)> {
         let bytes = &self.arguments;
         Some((u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?), bytes.get(8)? & 1 == 1))
+    }
+
+    /// `basic.deliver`: the delivery tag.
+    pub(super) fn delivery_tag(&self) -> Option<u64> {
+        let bytes = &self.arguments;
+        let length = usize::from(*bytes.first()?);
+        Some(u64::from_be_bytes(bytes.get(1 + length..9 + length)?.try_into().ok()?))
+    }
+
+    /// `queue.declare-ok`: how many messages are ready.
+    pub(super) fn message_count(&self) -> Option<u32> {
+        let bytes = &self.arguments;
+        let length = usize::from(*bytes.first()?);
+        Some(u32::from_be_bytes(bytes.get(1 + length..5 + length)?.try_into().ok()?))
     }
 
     /// `connection.close`, `channel.close`: code and text.
@@ -110,12 +141,44 @@ async fn read(source: &mut (impl AsyncRead + Unpin)) -> Result<Received> {
     if payload.pop() != Some(FRAME_END) {
         return Err(unreadable());
     }
-    if head[0] != METHOD {
-        return Ok(Received::Heartbeat);
+    match head[0] {
+        METHOD => {}
+        HEADER => {
+            let (length, message_id) = header(&payload).ok_or_else(unreadable)?;
+            return Ok(Received::Header(length, message_id));
+        }
+        BODY => return Ok(Received::Body(payload)),
+        _ => return Ok(Received::Heartbeat),
     }
     let (id, arguments) = payload.split_at_checked(4).ok_or_else(unreadable)?;
     let id = (u16::from_be_bytes([id[0], id[1]]), u16::from_be_bytes([id[2], id[3]]));
     Ok(Received::Method(Method { id, arguments: arguments.to_vec() }))
+}
+
+/// The length of a message and its property `message-id`.
+fn header(payload: &[u8]) -> Option<(u64, Option<String>)> {
+    let length = u64::from_be_bytes(payload.get(4..12)?.try_into().ok()?);
+    let flags = u16::from_be_bytes(payload.get(12..14)?.try_into().ok()?);
+    let mut rest = payload.get(14..)?;
+    // Properties stand in the order of their bits; those before the id are passed over.
+    for bit in (7..16).rev() {
+        if flags & (1 << bit) == 0 {
+            continue;
+        }
+        let (at, long) = match bit {
+            // A table of headers.
+            13 => (4, u32::from_be_bytes(rest.get(..4)?.try_into().ok()?) as usize),
+            // Octets: delivery mode and priority.
+            11 | 12 => (1, 0),
+            _ => (1, usize::from(*rest.first()?)),
+        };
+        let value = rest.get(at..at + long)?;
+        if bit == 7 {
+            return Some((length, Some(String::from_utf8_lossy(value).into_owned())));
+        }
+        rest = rest.get(at + long..)?;
+    }
+    Some((length, None))
 }
 
 /// Writes one frame.
@@ -148,10 +211,6 @@ impl Writer {
     }
 
     pub(super) fn u32(&mut self, value: u32) {
-        self.bytes.extend(value.to_be_bytes());
-    }
-
-    fn u64(&mut self, value: u64) {
         self.bytes.extend(value.to_be_bytes());
     }
 
@@ -192,6 +251,10 @@ impl Writer {
         self.long(&fields.bytes);
     }
 
+    pub(super) fn u64(&mut self, value: u64) {
+        self.bytes.extend(value.to_be_bytes());
+    }
+
     pub(super) fn end(mut self) -> Vec<u8> {
         let length = u32::try_from(self.bytes.len() - 7).unwrap_or(u32::MAX);
         self.bytes[3..7].copy_from_slice(&length.to_be_bytes());
@@ -200,19 +263,26 @@ impl Writer {
     }
 }
 
+/// What a message carries besides its text.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Properties<'a> {
+    pub(super) message_id: Option<&'a str>,
+    pub(super) app_id: Option<&'a str>,
+}
+
 /// Header and body frames of a persistent message.
-pub(super) fn content(body: &[u8], app_id: Option<&str>, frame_bytes_max: usize) -> Vec<u8> {
-    const DELIVERY_MODE: u16 = 1 << 12;
-    const APP_ID: u16 = 1 << 3;
+pub(super) fn content(body: &[u8], properties: Properties<'_>, frame_bytes_max: usize) -> Vec<u8> {
     const PERSISTENT: u8 = 2;
+    let Properties { message_id, app_id } = properties;
+    let flag = |value: Option<&str>, bit: u16| if value.is_some() { bit } else { 0 };
     let mut header = Writer::frame(HEADER, 1);
     header.u16(BASIC_PUBLISH.0);
     header.u16(0);
     header.u64(body.len() as u64);
-    header.u16(if app_id.is_some() { DELIVERY_MODE | APP_ID } else { DELIVERY_MODE });
+    header.u16(DELIVERY_MODE | flag(message_id, MESSAGE_ID) | flag(app_id, APP_ID));
     header.u8(PERSISTENT);
-    if let Some(app_id) = app_id {
-        header.short(app_id);
+    for text in [message_id, app_id].into_iter().flatten() {
+        header.short(text);
     }
     let mut bytes = header.end();
     for part in body.chunks(frame_bytes_max - FRAME_OVERHEAD) {

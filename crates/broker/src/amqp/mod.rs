@@ -1,8 +1,9 @@
-//! As much of AMQP 0-9-1 as a publisher with confirms needs: one connection, one channel.
+//! As much of AMQP 0-9-1 as a publisher with confirms and a consumer need: one connection, one channel.
 //!
 //! Source: AMQP 0-9-1 specification, sections 2.2 and 4.2; RabbitMQ's `confirm` extension. The
 //! protocol is frozen; libraries for it bring forty crates or a second TLS.
 
+mod consume;
 mod frame;
 
 use std::collections::BTreeSet;
@@ -10,13 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intendant_port::error::{Error, Kind, Result};
+use intendant_port::stream::Message;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use frame::{Method, Received, Writer};
+pub use consume::Consumer;
+use frame::{Method, Properties, Received, Writer};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +29,9 @@ const HEARTBEAT_SECS: u16 = 60;
 const RECEIVED_MAX: usize = 1024;
 /// Most payloads sent before they are confirmed.
 const UNCONFIRMED_MAX: usize = 512;
+
+const CAPABILITIES: [&str; 3] =
+    ["publisher_confirms", "authentication_failure_close", "consumer_cancel_notify"];
 
 /// Where a broker is and who asks.
 #[derive(Clone)]
@@ -94,7 +100,7 @@ impl Connection {
         self.write(b"AMQP\x00\x00\x09\x01".to_vec()).await?;
         self.expect(frame::CONNECTION_START).await?;
         let mut start_ok = Writer::method(0, frame::CONNECTION_START_OK);
-        start_ok.table(&[("product", "intendant")], &["publisher_confirms", "authentication_failure_close"]);
+        start_ok.table(&[("product", "intendant")], &CAPABILITIES);
         start_ok.short("PLAIN");
         start_ok.long(format!("\0{}\0{}", address.username, address.password).as_bytes());
         start_ok.short("en_US");
@@ -149,11 +155,7 @@ impl Connection {
             self.open_channel().await?;
         }
         for queue in &topology.queues {
-            let mut declare = Writer::method(1, frame::QUEUE_DECLARE);
-            declare.u16(0);
-            declare.short(queue);
-            declare.u8(frame::DURABLE);
-            declare.table(&[], &[]);
+            let declare = declaration(queue, frame::DURABLE);
             let mut bind = Writer::method(1, frame::QUEUE_BIND);
             bind.u16(0);
             bind.short(queue);
@@ -161,28 +163,56 @@ impl Connection {
             bind.short("");
             bind.u8(0);
             bind.table(&[], &[]);
-            self.write([declare.end(), bind.end()].concat()).await?;
+            self.write([declare, bind.end()].concat()).await?;
             self.expect(frame::QUEUE_DECLARE_OK).await?;
             self.expect(frame::QUEUE_BIND_OK).await?;
         }
         Ok(())
     }
 
+    /// Declares a durable queue. One that is there with other properties is used as it is.
+    pub async fn declare_queue(&mut self, queue: &str) -> Result<()> {
+        self.write(declaration(queue, frame::DURABLE)).await?;
+        match self.expect(frame::QUEUE_DECLARE_OK).await {
+            Err(error) if error.kind == Kind::Refused => self.open_channel().await,
+            outcome => outcome.map(drop),
+        }
+    }
+
     /// Publishes persistent messages in order; the broker has them all when it returns.
     pub async fn publish(&mut self, exchange: &str, app_id: Option<&str>, bodies: &[String]) -> Result<()> {
-        for bodies in bodies.chunks(UNCONFIRMED_MAX) {
+        let messages = bodies.iter().map(|body| (body.as_str(), Properties { app_id, message_id: None }));
+        self.publish_all((exchange, ""), &messages.collect::<Vec<_>>()).await
+    }
+
+    /// Publishes persistent messages to a queue, each with its key as id; the broker has them all when
+    /// it returns.
+    pub async fn publish_to(&mut self, queue: &str, messages: &[Message]) -> Result<()> {
+        let messages = messages.iter().map(|message| {
+            let message_id = message.key.as_deref();
+            (message.body.as_str(), Properties { app_id: None, message_id })
+        });
+        self.publish_all(("", queue), &messages.collect::<Vec<_>>()).await
+    }
+
+    async fn publish_all(
+        &mut self,
+        (exchange, routing_key): (&str, &str),
+        messages: &[(&str, Properties<'_>)],
+    ) -> Result<()> {
+        for messages in messages.chunks(UNCONFIRMED_MAX) {
             let mut bytes = Vec::new();
-            for body in bodies {
+            for (body, properties) in messages {
                 let mut publish = Writer::method(1, frame::BASIC_PUBLISH);
                 publish.u16(0);
                 publish.short(exchange);
-                publish.short("");
+                publish.short(routing_key);
                 publish.u8(0);
                 bytes.extend(publish.end());
-                bytes.extend(frame::content(body.as_bytes(), app_id, self.frame_bytes_max));
+                bytes.extend(frame::content(body.as_bytes(), *properties, self.frame_bytes_max));
             }
             let oldest_tag = self.newest_tag + 1;
-            self.newest_tag += bodies.len() as u64;
+            self.newest_tag += messages.len() as u64;
             self.write(bytes).await?;
             self.confirmed((oldest_tag..=self.newest_tag).collect()).await?;
         }
@@ -263,6 +293,15 @@ impl Connection {
             _ => Ok(()),
         }
     }
+}
+
+fn declaration(queue: &str, bits: u8) -> Vec<u8> {
+    let mut declare = Writer::method(1, frame::QUEUE_DECLARE);
+    declare.u16(0);
+    declare.short(queue);
+    declare.u8(bits);
+    declare.table(&[], &[]);
+    declare.end()
 }
 
 async fn connect(address: &Address) -> Result<Box<dyn Stream>> {
