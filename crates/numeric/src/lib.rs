@@ -11,6 +11,7 @@ pub mod dense;
 pub mod factored;
 pub mod index;
 pub mod parallel;
+pub mod positive;
 pub mod quantized;
 pub mod random;
 pub mod regression;

@@ -56,6 +56,40 @@ impl Rows {
         rows
     }
 
+    /// Columns as rows, `width` of them; entries of a row are in the order of the rows they come from.
+    pub fn transposed(&self, width: usize) -> Self {
+        let mut starts = vec![0usize; width + 1];
+        self.columns.iter().for_each(|column| starts[*column as usize + 1] += 1);
+        for at in 0..width {
+            starts[at + 1] += starts[at];
+        }
+        let mut next = starts.clone();
+        let (mut columns, mut values) = (vec![0; self.columns.len()], vec![0.0; self.values.len()]);
+        for row in 0..self.len() {
+            let (from, entries) = self.row(row);
+            for (column, value) in from.iter().zip(entries) {
+                let at = next[*column as usize];
+                next[*column as usize] += 1;
+                (columns[at], values[at]) = (row as u32, *value);
+            }
+        }
+        Self { starts, columns, values }
+    }
+
+    /// Rows of stored parts: where each row starts and where the last ends, columns and values; if they fit.
+    pub fn from_parts(starts: Vec<usize>, columns: Vec<u32>, values: Vec<f32>) -> Option<Self> {
+        let is_sound = starts.first() == Some(&0)
+            && starts.is_sorted()
+            && starts.last() == Some(&columns.len())
+            && columns.len() == values.len();
+        is_sound.then_some(Self { starts, columns, values })
+    }
+
+    /// What [`Rows::from_parts`] takes.
+    pub fn parts(&self) -> (&[usize], &[u32], &[f32]) {
+        (&self.starts, &self.columns, &self.values)
+    }
+
     /// One more than the largest column.
     pub fn width(&self) -> usize {
         self.columns.iter().max().map_or(0, |column| *column as usize + 1)

@@ -169,9 +169,9 @@ impl Block {
 }
 
 macro_rules! dispatch {
-    ($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)? $body:block) => {
+    ($(#[$meta:meta])* $visible:vis fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
-        fn $name($($arg: $type),*) $(-> $ret)? {
+        $visible fn $name($($arg: $type),*) $(-> $ret)? {
             #[inline(always)]
             fn plain($($arg: $type),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]

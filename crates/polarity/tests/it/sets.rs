@@ -49,7 +49,7 @@ fn table(text: &str, columns: [&str; 4]) -> Vec<Row> {
     records.map(row).collect()
 }
 
-fn records(text: &str) -> Vec<Vec<String>> {
+pub fn records(text: &str) -> Vec<Vec<String>> {
     let (mut records, mut record, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -1,6 +1,6 @@
 //! Trains on the data sets under `INTENDANT_SHARED` and prints what models of them reach and cost.
 //!
-//! `INTENDANT_SHARED=DIR cargo run --release -p intendant-polarity --example measure [THREADS]`
+//! `INTENDANT_SHARED=DIR cargo run --release -p intendant-polarity --example measure_polarity [THREADS]`
 
 #![allow(clippy::print_stdout)]
 
