@@ -3,9 +3,11 @@
 //! Rasa's variables keep their names. A variable that is set to something unusable is an error
 //! that names it, never silently ignored.
 
+pub mod jobs;
 pub mod platform;
 pub mod registry;
 pub mod rotation;
+pub mod streams;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -18,7 +18,7 @@ use crate::Environment;
 pub const FILE: &str = "intendant.yml";
 
 /// The sections that exist.
-pub const SECTIONS: &[&str] = &["gates", "registry", "rotation"];
+pub const SECTIONS: &[&str] = &["gates", "jobs", "registry", "rotation", "streams"];
 
 const PREFIX: &str = "INTENDANT_";
 
@@ -231,7 +231,7 @@ mod tests {
         check(
             "",
             &[("INTENDANT_ROTATON__KEEP", "1")],
-            "error: environment variable INTENDANT_ROTATON__KEEP: the sections are gates, registry, rotation",
+            "error: environment variable INTENDANT_ROTATON__KEEP: the sections are gates, jobs, registry, rotation, streams",
         );
     }
 }

@@ -134,6 +134,16 @@ impl Database {
         sqlx::query(AssertSqlSafe(self.dialect.sql(statement)))
     }
 
+    /// The one number that a statement gives.
+    ///
+    /// # Errors
+    /// When the database fails, or gives something else.
+    pub async fn number(&self, statement: &str) -> Result<i64> {
+        let row = self.query(statement).fetch_one(&self.pool).await;
+        let number = row.and_then(|row| sqlx::Row::try_get(&row, 0));
+        number.map_err(|error| self.failed("read", error))
+    }
+
     /// The connections.
     pub fn pool(&self) -> &AnyPool {
         &self.pool

@@ -7,6 +7,7 @@ pub mod books;
 pub mod database;
 pub mod fail_safe;
 pub mod group;
+pub mod jobs;
 pub mod journal;
 pub mod lock;
 pub mod memory;
