@@ -6,7 +6,9 @@ use crate::model::Prediction;
 use crate::train::Metric;
 
 /// Rounds in which sharpness and offsets are fitted in turn.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 6;
+/// Examples that sharpness and offsets are fitted on, at most; evenly taken.
+const EXAMPLES_MAX: usize = 10_000;
 /// Steps of the offsets that favour labels, and how many there are to each side.
 const STEP: f32 = 0.1;
 const STEPS: i32 = 10;
@@ -26,13 +28,17 @@ impl Calibration {
     /// Fits outputs `[examples][outputs]` of unseen examples.
     pub(crate) fn fit(outputs: &[Vec<f32>], labels: &[u32], (count, metric): (usize, Metric)) -> Self {
         let mut fitted = Self { sharpness: 1.0, offsets: vec![0.0; count], favours: vec![0.0; count] };
+        let (all, all_labels, step) = (outputs, labels, outputs.len().div_ceil(EXAMPLES_MAX).max(1));
+        let outputs: Vec<Vec<f32>> = all.iter().step_by(step).cloned().collect();
+        let labels: Vec<u32> = all_labels.iter().step_by(step).copied().collect();
         let mut wanted = vec![0.5f64; count];
         labels.iter().for_each(|label| wanted[*label as usize] += 1.0);
         for _ in 0..ROUNDS {
-            fitted.sharpness =
-                minimize(0.01, 100.0, |sharpness| Self { sharpness, ..fitted.clone() }.loss(outputs, labels));
+            fitted.sharpness = minimize(0.01, 100.0, |sharpness| {
+                Self { sharpness, ..fitted.clone() }.loss(&outputs, &labels)
+            });
             let mut found = vec![0.5f64; count];
-            for outputs in outputs {
+            for outputs in &outputs {
                 let mut probabilities = fitted.logits(outputs);
                 softmax(&mut probabilities, 1.0);
                 found.iter_mut().zip(probabilities).for_each(|(sum, share)| *sum += f64::from(share));
@@ -42,7 +48,7 @@ impl Calibration {
             }
         }
         if metric == Metric::MacroF1 {
-            fitted.favour(outputs, labels);
+            fitted.favour(all, all_labels);
         }
         fitted
     }

@@ -20,6 +20,9 @@ const NEAR: usize = 3;
 /// The entity itself and where it stands.
 const TARGET: usize = 4;
 
+/// What each view counts.
+pub(crate) const VIEW_WEIGHTS: [f32; VIEWS] = [1.0, 1.4, 0.8, 1.0, 1.0];
+
 /// Feature hashes are cut to this many bits; of a million features, six in a hundred share a bucket.
 pub(crate) const BUCKET_BITS: u32 = 24;
 
@@ -29,7 +32,7 @@ const PIECE_CHARS: std::ops::RangeInclusive<usize> = 2..=5;
 const START: u64 = 0x51A7;
 const END: u64 = 0xE17D;
 
-/// The features of a text: buckets by view, once per occurrence.
+/// The features of a text: buckets by view, sorted, once per occurrence.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Features {
     pub(crate) views: [Vec<u32>; VIEWS],
@@ -43,6 +46,7 @@ impl Features {
         self.read_scoped(words);
         self.read_pieces(&words.folded);
         self.read_near(words, target);
+        self.views.iter_mut().for_each(|view| view.sort_unstable());
     }
 
     fn push(&mut self, view: usize, hash: u64) {

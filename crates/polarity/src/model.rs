@@ -168,7 +168,7 @@ impl Model {
         let words = self.words(subject);
         let target = subject.mentions.first().map_or("", |mention| mention.text(subject.text));
         scratch.features.read(&words, target);
-        self.vocabulary.vector(&mut scratch.features, &mut scratch.vector);
+        self.vocabulary.vector(&scratch.features, &mut scratch.vector);
         let mut outputs = self.bias.clone();
         for (column, value) in scratch.vector.columns.iter().zip(&scratch.vector.values) {
             let weights = &self.weights[*column as usize * outputs.len()..];

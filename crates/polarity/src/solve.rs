@@ -6,8 +6,15 @@ use intendant_numeric::sparse::Rows;
 
 use crate::features::VIEWS;
 
-/// Added to every count of naive Bayes.
-const SMOOTHING: f64 = 1.0;
+/// Added to every count of naive Bayes; counts are weights below one, so that one would level them.
+const SMOOTHING: f64 = 0.1;
+/// Weight of the loss against the size of the weights; a third and three times as much change little.
+const COST: f32 = 0.3;
+/// How much features are scaled by how they tell the labels apart.
+const CONTRAST: f32 = 1.0;
+/// Walks over the examples, at most, and when they have led far enough; more changes no label that matters.
+const PASSES: usize = 10;
+const TOLERANCE: f32 = 0.1;
 
 /// Examples as numbers.
 pub(crate) struct Data {
@@ -17,15 +24,6 @@ pub(crate) struct Data {
     pub(crate) labels: Vec<u32>,
     pub(crate) label_count: usize,
     pub(crate) is_balanced: bool,
-}
-
-/// What is tried.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Settings {
-    /// Weight of the loss against the size of the weights.
-    pub(crate) cost: f32,
-    /// How much features are scaled by how they tell the labels apart.
-    pub(crate) contrast: f32,
 }
 
 /// A machine and the log-count ratios of one output.
@@ -41,20 +39,20 @@ impl Data {
     }
 
     /// Trains an output on some of the rows.
-    pub(crate) fn solve(&self, output: usize, members: &[u32], settings: &Settings, seed: u64) -> Solved {
+    pub(crate) fn solve(&self, output: usize, members: &[u32], seed: u64) -> Solved {
         let positive = if self.label_count == 2 { 1 } else { output as u32 };
         let is_positive: Vec<bool> = self.labels.iter().map(|label| *label == positive).collect();
         let ratios = self.ratios(members, &is_positive);
-        let squared_scales = self.squared_scales(members, &ratios, settings.contrast);
+        let squared_scales = self.squared_scales(members, &ratios);
         let count = members.iter().filter(|row| is_positive[**row as usize]).count().max(1);
         let share = members.len() as f32 / (self.label_count * count) as f32;
         let costs = match (self.is_balanced, self.label_count) {
-            (false, _) => [settings.cost; 2],
+            (false, _) => [COST; 2],
             (true, 2) => {
                 let others = members.len() as f32 / (2 * (members.len() - count).max(1)) as f32;
-                [settings.cost * others, settings.cost * share]
+                [COST * others, COST * share]
             }
-            (true, _) => [settings.cost, settings.cost * share],
+            (true, _) => [COST, COST * share],
         };
         let problem = Problem {
             rows: &self.rows,
@@ -63,7 +61,8 @@ impl Data {
             costs,
             squared_scales: &squared_scales,
         };
-        let options = binary::Options { passes: 20, tolerance: 0.05, seed: seed ^ ((output as u64) << 32) };
+        let options =
+            binary::Options { passes: PASSES, tolerance: TOLERANCE, seed: seed ^ ((output as u64) << 32) };
         Solved { machine: binary::train(&problem, &options), ratios }
     }
 
@@ -90,8 +89,8 @@ impl Data {
         sums.iter().zip(&self.views).map(ratio).collect()
     }
 
-    /// `1 + (contrast * ratio / mean length of a row of ratios)²`, the length being that of the column's view.
-    fn squared_scales(&self, members: &[u32], ratios: &[f32], contrast: f32) -> Vec<f32> {
+    /// `1 + (CONTRAST * ratio / mean length of a row of ratios)²`, the length being that of the column's view.
+    fn squared_scales(&self, members: &[u32], ratios: &[f32]) -> Vec<f32> {
         let mut lengths = [0.0f64; VIEWS];
         for row in members {
             let (columns, values) = self.rows.row(*row as usize);
@@ -102,7 +101,7 @@ impl Data {
             }
             lengths.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square.sqrt()));
         }
-        let factors = lengths.map(|sum| contrast * (members.len().max(1) as f64 / sum.max(1e-6)) as f32);
+        let factors = lengths.map(|sum| CONTRAST * (members.len().max(1) as f64 / sum.max(1e-6)) as f32);
         let scale = |(ratio, view): (&f32, &u8)| 1.0 + (ratio * factors[usize::from(*view)]).powi(2);
         ratios.iter().zip(&self.views).map(scale).collect()
     }
@@ -116,19 +115,14 @@ pub(crate) struct HeldOut {
 }
 
 /// Holds out each of the first `count` folds in turn; `folds[row]` is the fold of a row.
-pub(crate) fn held_out(
-    data: &Data,
-    (folds, count): (&[u32], u32),
-    settings: &Settings,
-    (seed, threads): (u64, usize),
-) -> HeldOut {
+pub(crate) fn held_out(data: &Data, (folds, count): (&[u32], u32), (seed, threads): (u64, usize)) -> HeldOut {
     let outputs = data.outputs();
     let all = 0..folds.len() as u32;
     let results = parallel::map(threads, count as usize * outputs, |unit| {
         let (fold, output) = ((unit / outputs) as u32, unit % outputs);
         let (tested, members): (Vec<u32>, Vec<u32>) =
             all.clone().partition(|row| folds[*row as usize] == fold);
-        let solved = data.solve(output, &members, settings, seed);
+        let solved = data.solve(output, &members, seed);
         let bayes = Machine { weights: solved.ratios, bias: 0.0 };
         tested
             .iter()

@@ -10,18 +10,16 @@ use intendant_text::Token;
 use crate::calibrate::{Calibration, macro_f1};
 use crate::features::Features;
 use crate::model::Model;
-use crate::solve::{Data, HeldOut, Settings, held_out};
+use crate::solve::{Data, HeldOut, held_out};
 use crate::vocabulary::Vocabulary;
 use crate::words::Words;
 
 /// Folds of cross-validation.
 const FOLDS: u32 = 4;
-/// Entries of all rows from which on only one fold is held out and settings are not chosen.
+/// Entries of all rows from which on only one fold is held out.
 const ENTRIES_MANY: usize = 6_000_000;
 /// Entries from which on features that occur in one text only are left out.
 const ENTRIES_TOO_MANY: usize = 10_000_000;
-/// What is chosen from; the first one is used where examples are too many to choose.
-const CANDIDATES: [Settings; 1] = [Settings { cost: 0.2, contrast: 1.0 }];
 /// How much naive Bayes may count beside the machines.
 const BAYES_SHARES: [f32; 5] = [0.0, 0.25, 0.5, 1.0, 2.0];
 /// Examples of a label, at least.
@@ -96,8 +94,6 @@ pub struct Report {
     pub macro_f1: f64,
     /// Mean negative log-likelihood of the right labels.
     pub log_loss: f64,
-    /// Weight of the loss that was chosen.
-    pub cost: f32,
     /// What naive Bayes counts beside the machines.
     pub bayes_share: f32,
     /// Features of the model.
@@ -148,11 +144,11 @@ pub fn train(
     };
     report(0)?;
     let (labels, targets) = number_labels(examples, &options.labels)?;
-    let mut texts = read(examples, context.threads);
+    let texts = read(examples, context.threads);
     report(1)?;
     let entries: usize = texts.iter().flat_map(|text| &text.views).map(Vec::len).sum();
     let vocabulary = Vocabulary::new(&texts, if entries > ENTRIES_TOO_MANY { 2 } else { 1 });
-    let (rows, views) = vocabulary.rows(&mut texts);
+    let (rows, views) = vocabulary.rows(&texts, context.threads);
     drop(texts);
     let data = Data {
         rows,
@@ -163,19 +159,23 @@ pub fn train(
     };
     report(2)?;
     let folds = folds(examples, &data.labels, context.seed);
-    let (choice, calibration, mut findings) = choose(&data, (&folds, entries), options.metric, context);
-    report(3)?;
     let everything: Vec<u32> = (0..data.labels.len() as u32).collect();
-    let outputs = parallel::map(context.threads, data.outputs(), |output| {
-        data.solve(output, &everything, &choice.settings, context.seed)
-    });
+    let ((bayes_weight, calibration, findings), outputs) = parallel::join(
+        context.threads,
+        || choose(&data, (&folds, entries), options.metric, context),
+        || {
+            parallel::map(context.threads, data.outputs(), |output| {
+                data.solve(output, &everything, context.seed)
+            })
+        },
+    );
+    report(3)?;
     let mut weights = vec![0.0; vocabulary.len() * outputs.len()];
     for (output, solved) in outputs.iter().enumerate() {
         for (column, (weight, ratio)) in solved.machine.weights.iter().zip(&solved.ratios).enumerate() {
-            weights[column * outputs.len() + output] = weight + choice.bayes_weight * ratio;
+            weights[column * outputs.len() + output] = weight + bayes_weight * ratio;
         }
     }
-    findings.features = vocabulary.len();
     let model = Model {
         labels,
         vocabulary,
@@ -254,50 +254,37 @@ fn folds(examples: &[Example<'_>], labels: &[u32], seed: u64) -> Vec<u32> {
     keys.iter().map(|key| of_first[first_of[key]]).collect()
 }
 
-struct Choice {
-    settings: Settings,
-    bayes_weight: f32,
-}
-
-/// Tries the candidates on held-out folds and fits the calibration of the best.
+/// Holds out folds to find what naive Bayes shall count, and fits the calibration; with them comes its weight.
 fn choose(
     data: &Data,
     (folds, entries): (&[u32], usize),
     metric: Metric,
     context: &TrainContext<'_>,
-) -> (Choice, Calibration, Report) {
-    let (candidates, fold_count) =
-        if entries > ENTRIES_MANY { (&CANDIDATES[..1], 1) } else { (&CANDIDATES[..], FOLDS) };
-    let mut best: Option<(f64, Choice, Calibration, Report)> = None;
-    for settings in candidates {
-        let held = held_out(data, (folds, fold_count), settings, (context.seed, context.threads));
-        let labels: Vec<u32> = held.rows.iter().map(|row| data.labels[*row as usize]).collect();
-        let unit = spread(&held.machines) / spread(&held.bayes).max(1e-9);
-        for share in BAYES_SHARES {
-            let outputs = added(&held, share * unit);
-            let calibration = Calibration::fit(&outputs, &labels, (data.label_count, metric));
-            let found = calibration.labels(&outputs);
-            let right = found.iter().zip(&labels).filter(|(found, wanted)| found == wanted).count();
-            let mut examples = vec![0; data.label_count];
-            data.labels.iter().for_each(|label| examples[*label as usize] += 1);
-            let report = Report {
-                examples,
-                tested: labels.len(),
-                accuracy: right as f64 / labels.len().max(1) as f64,
-                macro_f1: macro_f1(&labels, &found, data.label_count),
-                log_loss: calibration.loss(&outputs, &labels),
-                cost: settings.cost,
-                bayes_share: share,
-                features: 0,
-            };
-            if best.as_ref().is_none_or(|(loss, ..)| report.log_loss < *loss) {
-                let choice = Choice { settings: *settings, bayes_weight: share * unit };
-                best = Some((report.log_loss, choice, calibration, report));
-            }
-        }
-    }
-    let (_, choice, calibration, report) = best.expect("invariant: there is at least one candidate");
-    (choice, calibration, report)
+) -> (f32, Calibration, Report) {
+    let fold_count = if entries > ENTRIES_MANY { 1 } else { FOLDS };
+    let held = held_out(data, (folds, fold_count), (context.seed, context.threads));
+    let labels: Vec<u32> = held.rows.iter().map(|row| data.labels[*row as usize]).collect();
+    let mut examples = vec![0; data.label_count];
+    data.labels.iter().for_each(|label| examples[*label as usize] += 1);
+    let unit = spread(&held.machines) / spread(&held.bayes).max(1e-9);
+    let tried = parallel::map(context.threads, BAYES_SHARES.len(), |at| {
+        let outputs = added(&held, BAYES_SHARES[at] * unit);
+        let calibration = Calibration::fit(&outputs, &labels, (data.label_count, metric));
+        let found = calibration.labels(&outputs);
+        let right = found.iter().zip(&labels).filter(|(found, wanted)| found == wanted).count();
+        let report = Report {
+            examples: examples.clone(),
+            tested: labels.len(),
+            accuracy: right as f64 / labels.len().max(1) as f64,
+            macro_f1: macro_f1(&labels, &found, data.label_count),
+            log_loss: calibration.loss(&outputs, &labels),
+            bayes_share: BAYES_SHARES[at],
+            features: data.views.len(),
+        };
+        (BAYES_SHARES[at] * unit, calibration, report)
+    });
+    let best = tried.into_iter().min_by(|a, b| a.2.log_loss.total_cmp(&b.2.log_loss));
+    best.expect("invariant: there is at least one share")
 }
 
 fn added(held: &HeldOut, bayes_weight: f32) -> Vec<Vec<f32>> {

@@ -1,9 +1,12 @@
 //! Which features a classifier knows, numbered by the order of their buckets.
 
+use intendant_numeric::parallel;
 use intendant_numeric::sparse::Rows;
 
-use crate::features::{BUCKET_BITS, Features, VIEWS};
+use crate::features::{BUCKET_BITS, Features, VIEW_WEIGHTS, VIEWS};
 
+/// Texts that a thread takes at a time.
+const BATCH: usize = 256;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 
 /// Known features. Looking one up counts the bits before its own, so that neither hashes nor chains are stored.
@@ -18,18 +21,11 @@ pub(crate) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// The features that occur in at least `texts_min` of the texts.
+    /// The features that occur in at least `texts_min` of the texts, whose views are sorted.
     pub(crate) fn new(texts: &[Features], texts_min: u32) -> Self {
         let mut counts = vec![0u32; BUCKETS];
-        let mut seen: Vec<u32> = Vec::new();
-        for text in texts {
-            for view in &text.views {
-                seen.clear();
-                seen.extend_from_slice(view);
-                seen.sort_unstable();
-                seen.dedup();
-                seen.iter().for_each(|bucket| counts[*bucket as usize] += 1);
-            }
+        for view in texts.iter().flat_map(|text| &text.views) {
+            view.chunk_by(|a, b| a == b).for_each(|same| counts[same[0] as usize] += 1);
         }
         let kept = counts.iter().enumerate().filter(|(_, count)| **count >= texts_min.max(1));
         let (buckets, counts): (Vec<u32>, Vec<u32>) =
@@ -89,12 +85,12 @@ impl Vocabulary {
         (bits >> bit & 1 == 1).then(|| self.before[word] + (bits & ((1 << bit) - 1)).count_ones())
     }
 
-    /// The weighted columns of a text, one view after the other, each of length one; sorts the features.
-    pub(crate) fn vector(&self, features: &mut Features, vector: &mut Vector) {
+    /// The weighted columns of a text whose views are sorted, one view after the other, each of the length that it
+    /// counts.
+    pub(crate) fn vector(&self, features: &Features, vector: &mut Vector) {
         vector.columns.clear();
         vector.values.clear();
-        for (view, buckets) in features.views.iter_mut().enumerate() {
-            buckets.sort_unstable();
+        for (view, buckets) in features.views.iter().enumerate() {
             let start = vector.columns.len();
             let mut squares = 0.0f32;
             for run in buckets.chunk_by(|a, b| a == b) {
@@ -105,24 +101,32 @@ impl Vocabulary {
                     vector.values.push(value);
                 }
             }
-            let length = squares.sqrt().max(1e-6);
+            let length = squares.sqrt().max(1e-6) / VIEW_WEIGHTS[view];
             vector.values[start..].iter_mut().for_each(|value| *value /= length);
             vector.ends[view] = vector.columns.len();
         }
     }
 
     /// The vectors of many texts as rows, and the view of each column.
-    pub(crate) fn rows(&self, texts: &mut [Features]) -> (Rows, Vec<u8>) {
+    pub(crate) fn rows(&self, texts: &[Features], threads: usize) -> (Rows, Vec<u8>) {
+        let batches: Vec<&[Features]> = texts.chunks(BATCH).collect();
+        let vectors = parallel::map(threads, batches.len(), |batch| {
+            let mut vectors = Vec::with_capacity(batches[batch].len());
+            for text in batches[batch] {
+                let mut vector = Vector::default();
+                self.vector(text, &mut vector);
+                vectors.push(vector);
+            }
+            vectors
+        });
         let (mut rows, mut views) = (Rows::default(), vec![0u8; self.len()]);
-        let mut vector = Vector::default();
-        for text in texts {
-            self.vector(text, &mut vector);
-            rows.push(vector.columns.iter().copied().zip(vector.values.iter().copied()));
+        for vector in vectors.into_iter().flatten() {
             let mut start = 0;
             for (view, end) in vector.ends.into_iter().enumerate() {
                 vector.columns[start..end].iter().for_each(|column| views[*column as usize] = view as u8);
                 start = end;
             }
+            rows.push(vector.columns.into_iter().zip(vector.values));
         }
         (rows, views)
     }
