@@ -8,6 +8,7 @@ mod conversations;
 pub mod cors;
 mod emulate;
 pub mod error;
+pub mod gateway;
 mod inbox;
 pub mod listen;
 mod metrics;

@@ -2,12 +2,15 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
@@ -67,9 +70,9 @@ pub async fn serve(listener: impl Into<Listener>, router: Router, stop: impl Fut
     let end = watch::Sender::new(());
     let mut stop = pin!(stop);
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -80,7 +83,7 @@ pub async fn serve(listener: impl Into<Listener>, router: Router, stop: impl Fut
         };
         // Answers are small and waited for; a failure costs latency, nothing else.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let service = Told { service: TowerToHyperService::new(router.clone()), peer: Peer(peer) };
         let carrier = Carrier { builder: builder.clone(), service, end: end.subscribe() };
         match acceptor.clone() {
             None => drop(tokio::spawn(carrier.carry(stream))),
@@ -101,10 +104,32 @@ pub async fn serve(listener: impl Into<Listener>, router: Router, stop: impl Fut
     }
 }
 
+/// Who is at the other end of a connection; every request carries it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// The routes, told with every request who sent it.
+#[derive(Clone)]
+struct Told {
+    service: TowerToHyperService<Router>,
+    peer: Peer,
+}
+
+impl Service<hyper::Request<Incoming>> for Told {
+    type Response = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.service.call(request)
+    }
+}
+
 /// What one connection needs to be served.
 struct Carrier {
     builder: http1::Builder,
-    service: TowerToHyperService<Router>,
+    service: Told,
     end: watch::Receiver<()>,
 }
 

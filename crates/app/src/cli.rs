@@ -13,6 +13,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use data::DataArgs;
 use testing::TestArgs;
 
+use crate::commands::budget::BudgetArgs;
+use crate::commands::gateway::GatewayArgs;
 use crate::commands::models::ModelsArgs;
 
 /// Trains, gates, versions, serves and watches chatbots and predictive models.
@@ -74,6 +76,10 @@ pub enum Command {
     Data(DataArgs),
     /// Lists, tags and rotates trained models.
     Models(ModelsArgs),
+    /// Answers by a paid service or our own assistant, within a budget.
+    Gateway(GatewayArgs),
+    /// Shows and changes what may be spent.
+    Budget(BudgetArgs),
     /// Learns from a conversation in which every step is confirmed or corrected.
     Interactive(Box<tools::InteractiveArgs>),
     /// Draws the stories of a project as a graph.

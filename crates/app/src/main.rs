@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod gateway_wiring;
 mod interactive;
 mod logging;
 mod measure;
@@ -56,7 +57,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let environment = Environment::read();
     let (level, targets) = match &command {
         Command::Run(arguments) => (Level::Info, Some(&arguments.server.log)),
-        Command::Up(_) | Command::Models(_) => (Level::Info, None),
+        Command::Up(_) | Command::Models(_) | Command::Gateway(_) => (Level::Info, None),
         Command::Shell(arguments) => (Level::Warn, Some(&arguments.server.log)),
         _ => (Level::Warn, None),
     };
@@ -72,6 +73,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Data(arguments) => commands::data::run(arguments.command, &environment),
         Command::Entities(arguments) => commands::entities::run(&arguments),
         Command::Models(arguments) => commands::models::run(&arguments, &environment),
+        Command::Gateway(arguments) => commands::gateway::run(&arguments, &environment),
+        Command::Budget(arguments) => commands::budget::run(&arguments, &environment),
         Command::Interactive(arguments) => commands::interactive::run(*arguments, &environment),
         Command::Visualize(arguments) => commands::visualize::run(&arguments, &environment),
         Command::Export(arguments) => commands::export::run(&arguments, &environment),

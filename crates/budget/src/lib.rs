@@ -16,3 +16,4 @@ pub mod price;
 pub mod rate;
 pub mod rule;
 pub mod standing;
+pub mod till;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -172,13 +173,16 @@ impl HttpClient {
         self.fetch(endpoint, outgoing, ANSWER_BYTES_MAX).await
     }
 
-    /// Sends one request and reads an answer of up to so many bytes.
-    pub async fn fetch(
+    /// Sends one request and gives the answer as soon as it begins. There is no time limit.
+    ///
+    /// # Errors
+    /// When it cannot be sent, or nothing comes back.
+    pub async fn open(
         &self,
         endpoint: &Endpoint,
         outgoing: Outgoing,
-        answer_bytes_max: usize,
-    ) -> Result<Answer> {
+        encodings: HeaderValue,
+    ) -> Result<Response<Incoming>> {
         let mut request = Request::new(Full::new(outgoing.body));
         *request.method_mut() = outgoing.method;
         *request.uri_mut() = endpoint.uri()?;
@@ -186,14 +190,24 @@ impl HttpClient {
         for (name, value) in endpoint.headers() {
             request.headers_mut().insert(name, value.clone());
         }
-        request.headers_mut().entry(header::ACCEPT_ENCODING).or_insert(ACCEPTED_ENCODINGS);
+        request.headers_mut().entry(header::ACCEPT_ENCODING).or_insert(encodings);
+        self.client.request(request).await.map_err(|error| {
+            let what = if error.is_connect() { "cannot connect to" } else { "no answer from" };
+            Error::new(Kind::Unavailable, format!("{what} {}", endpoint.url())).because(error)
+        })
+    }
+
+    /// Sends one request and reads an answer of up to so many bytes.
+    pub async fn fetch(
+        &self,
+        endpoint: &Endpoint,
+        outgoing: Outgoing,
+        answer_bytes_max: usize,
+    ) -> Result<Answer> {
         let url = endpoint.url();
+        let limit = outgoing.timeout;
         let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| {
-                let what = if error.is_connect() { "cannot connect to" } else { "no answer from" };
-                Error::new(Kind::Unavailable, format!("{what} {url}")).because(error)
-            })?;
-            let (parts, body) = response.into_parts();
+            let (parts, body) = self.open(endpoint, outgoing, ACCEPTED_ENCODINGS).await?.into_parts();
             let body = Limited::new(body, answer_bytes_max).collect().await.map_err(|error| {
                 Error::new(Kind::Unavailable, format!("the answer of {url} broke off")).because(error)
             })?;
@@ -203,7 +217,6 @@ impl HttpClient {
             })?;
             Ok(Answer { status: parts.status, headers: parts.headers, body })
         };
-        let limit = outgoing.timeout;
         tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
             Err(Error::new(Kind::Timeout, format!("no answer from {url} within {} s", limit.as_secs())))
         })

@@ -80,14 +80,15 @@ fn outcome(result: &Result<Answer>) -> Outcome {
     }
 }
 
-fn was_never_sent(error: &Error) -> bool {
+/// Whether a request failed before anything of it went out.
+pub(crate) fn was_never_sent(error: &Error) -> bool {
     let source = std::error::Error::source(error);
     let error = source.and_then(|source| source.downcast_ref::<hyper_util::client::legacy::Error>());
     error.is_some_and(hyper_util::client::legacy::Error::is_connect)
 }
 
 /// When to come again, in seconds: in the header, or in the body as Telegram writes it.
-fn asked_pause(answer: &Answer) -> Option<Duration> {
+pub(crate) fn asked_pause(answer: &Answer) -> Option<Duration> {
     if answer.status.is_success() {
         return None;
     }

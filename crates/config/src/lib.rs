@@ -3,6 +3,8 @@
 //! Rasa's variables keep their names. A variable that is set to something unusable is an error
 //! that names it, never silently ignored.
 
+pub mod budget;
+pub mod gateway;
 pub mod jobs;
 pub mod platform;
 pub mod registry;

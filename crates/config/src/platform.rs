@@ -18,7 +18,7 @@ use crate::Environment;
 pub const FILE: &str = "intendant.yml";
 
 /// The sections that exist.
-pub const SECTIONS: &[&str] = &["gates", "jobs", "registry", "rotation", "streams"];
+pub const SECTIONS: &[&str] = &["budget", "gates", "gateway", "jobs", "registry", "rotation", "streams"];
 
 const PREFIX: &str = "INTENDANT_";
 
@@ -231,7 +231,10 @@ mod tests {
         check(
             "",
             &[("INTENDANT_ROTATON__KEEP", "1")],
-            "error: environment variable INTENDANT_ROTATON__KEEP: the sections are gates, jobs, registry, rotation, streams",
+            &format!(
+                "error: environment variable INTENDANT_ROTATON__KEEP: the sections are {}",
+                SECTIONS.join(", ")
+            ),
         );
     }
 }

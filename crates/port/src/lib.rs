@@ -16,6 +16,7 @@ pub mod interpret;
 pub mod ledger;
 pub mod lock;
 pub mod money;
+pub mod notify;
 pub mod outlet;
 pub mod store;
 pub mod stream;

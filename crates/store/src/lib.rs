@@ -1,14 +1,21 @@
-//! Where conversations are kept (memory, SQLite, PostgreSQL, Redis) and who has the floor in them.
+//! Where conversations are kept (memory, SQLite, PostgreSQL, Redis) and who has the floor in them;
+//! where spent money is written down.
 //!
 //! SQL stores use the `events` table and Redis the values exactly as Rasa creates them, so that an
 //! existing database continues. [`open`] chooses by the settings; [`fail_safe`] wraps what can fail.
 
 pub mod books;
+pub mod counted_queries;
 pub mod database;
 pub mod fail_safe;
 pub mod group;
 pub mod jobs;
 pub mod journal;
+pub mod ledger;
+pub mod ledger_mirror;
+pub mod ledger_postgres;
+pub mod ledger_sql;
+pub mod ledger_sqlite;
 pub mod lock;
 pub mod memory;
 pub mod open;

@@ -38,7 +38,7 @@ const FOLD_INTERVAL: Duration = Duration::from_secs(1);
 const LOG_FRAMES_MAX: i64 = 16_000;
 
 /// Readers are waited for, but not long; the last timeout is [`BUSY_TIMEOUT`].
-const BEGIN_ANEW: &str =
+pub(crate) const BEGIN_ANEW: &str =
     "PRAGMA busy_timeout = 50; PRAGMA wal_checkpoint(RESTART); PRAGMA busy_timeout = 5000";
 
 const CREATE: [&str; 2] = [
@@ -128,11 +128,11 @@ pub struct SqliteWriter {
 
 /// What is known of the write-ahead log.
 #[derive(Default)]
-struct Log {
+pub(crate) struct Log {
     /// Something was written since it was folded.
-    is_new: AtomicBool,
+    pub is_new: AtomicBool,
     /// It is so long that it should begin anew.
-    is_long: AtomicBool,
+    pub is_long: AtomicBool,
 }
 
 impl SqliteWriter {
@@ -202,7 +202,7 @@ impl Connection for SqliteWriter {
 }
 
 /// Folds the log into the database while the writer goes on, as long as there is a writer.
-async fn fold_all(options: SqliteConnectOptions, log: Weak<Log>) {
+pub(crate) async fn fold_all(options: SqliteConnectOptions, log: Weak<Log>) {
     let mut connection = None;
     loop {
         tokio::time::sleep(FOLD_INTERVAL).await;

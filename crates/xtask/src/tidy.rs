@@ -12,10 +12,21 @@ use serde_json::Value;
 const LAYERS: [&[&str]; 7] = [
     &["text", "numeric", "table", "talk"],
     &["component", "port"],
-    &["nlu", "policy", "dialogue", "entities", "embed", "evaluate", "learn", "budget", "polarity", "recommend"],
+    &[
+        "nlu",
+        "policy",
+        "dialogue",
+        "entities",
+        "embed",
+        "evaluate",
+        "learn",
+        "budget",
+        "polarity",
+        "recommend",
+    ],
     &["bundle", "model-format", "predictor", "rasa-format", "table-format"],
     &["store", "blob", "broker", "channel", "client"],
-    &["train", "serve", "registry", "streams", "jobs"],
+    &["train", "serve", "registry", "streams", "jobs", "gateway"],
     &["config", "api", "console", "app"],
 ];
 

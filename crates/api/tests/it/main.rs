@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conversations;
+mod gateway;
 mod observed;
 mod protocol;
 mod rig;

@@ -58,6 +58,36 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
             ("intendant models rotate /srv/models --keep 5 --watch", "as a service"),
         ],
     ),
+    (
+        "gateway",
+        &[
+            ("intendant gateway", "what intendant.yml says, on port 5006"),
+            ("intendant gateway -i 0.0.0.0 -p 8080", "for a network"),
+        ],
+    ),
+    ("budget", &[("intendant budget status", "what was spent and what is left")]),
+    ("budget status", &[("intendant budget status --json", "for a script")]),
+    ("budget reset", &[("intendant budget reset --reason load_test", "what was spent counts no more")]),
+    ("budget grant", &[("intendant budget grant 2.50 --reason open_day", "more for this period, once")]),
+    (
+        "budget limit",
+        &[
+            ("intendant budget limit 20 --reason new_term", "from now on"),
+            ("intendant budget limit --reason term_is_over", "that of the settings again"),
+        ],
+    ),
+    (
+        "budget history",
+        &[
+            ("intendant budget history --kind reset,grant,limit", "who changed what"),
+            ("intendant budget history --account month --lines 1000 --json", "for a script"),
+        ],
+    ),
+    ("budget rebuild", &[("intendant budget rebuild", "check the counters against the ledger")]),
+    (
+        "budget import",
+        &[("intendant budget import --redis localhost:6379 --reason moved", "what was counted elsewhere")],
+    ),
     ("train nlu", &[("intendant train nlu -u data/nlu.yml", "language understanding alone")]),
     ("train core", &[("intendant train core -s data/stories.yml data/rules.yml", "dialogue alone")]),
     (

@@ -1,10 +1,12 @@
 //! One file per command.
 
+pub mod budget;
 pub mod compatible;
 pub mod completions;
 pub mod data;
 pub mod entities;
 pub mod export;
+pub mod gateway;
 pub mod init;
 pub mod interactive;
 pub mod markers;

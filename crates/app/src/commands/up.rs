@@ -18,7 +18,7 @@ use crate::model;
 use crate::stopping::Stop;
 use crate::terminal::say;
 use crate::watching::Watch;
-use crate::wiring;
+use crate::{gateway_wiring, wiring};
 
 /// Runs `intendant up [DIR]`.
 pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Failure> {
@@ -108,8 +108,11 @@ async fn open(
     let registry = commands::models::registry(environment)?;
     let models =
         ModelServer { folder: PathBuf::from("models"), database: registry.database, token: registry.token };
-    let router =
-        intendant_console::router(server.clone()).merge(intendant_api::registry::router(models)).merge(api);
+    let mut router = intendant_console::router(server.clone()).merge(intendant_api::registry::router(models));
+    if let Some(front) = gateway_wiring::front(environment, &wiring.client, &server).await? {
+        router = router.merge(intendant_api::gateway::router(front));
+    }
+    let router = router.merge(api);
     say!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
     let house = House { server: server.clone(), router, channels, stop: stop.clone(), tls: None };
     Ok((server, house))

@@ -7,6 +7,8 @@
 mod backends;
 mod fail_safe;
 mod foreign;
+mod ledger;
+mod ledger_stress;
 mod lock_suite;
 mod support;
 mod tracker_suite;

@@ -1,0 +1,406 @@
+//! The ledger's tables: SQL that SQLite and PostgreSQL both understand, and the form of rows.
+//!
+//! Rows go in as one JSON text per table, so that a statement is prepared once for any number of
+//! rows and a transaction is a few trips whatever it holds.
+
+use intendant_port::ledger::{Counter, Entry, Needs, Request, Sheet, Slot, State, Wanted};
+use intendant_port::money::MicroUsd;
+use intendant_talk::time::Timestamp;
+use serde_json::{Value, json};
+
+/// Requests that should have ended, looked at in one transaction.
+const OVERDUE_MAX: u32 = 100;
+
+/// What the databases say differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// Columns of `budget_entries` after `id`, in the order of [`EntryRow`].
+const ENTRY_COLUMNS: &str = "at, kind, request, slots, spent, reserved, granted, saved, uncertain, units, \
+                             purpose, actor, reason";
+const REQUEST_COLUMNS: &str = "id, state, estimate, paid, slots, purpose, reserved_at, expires_at, answer";
+const COUNTER_COLUMNS: &str = "account, slot, spent, reserved, granted, saved, uncertain, requests, warned";
+
+/// A counter, or with no slot the limit of an account in the place of `spent`.
+pub type CounterRow = (String, Option<i64>, i64, i64, i64, i64, i64, i64, i64);
+/// A request.
+pub type RequestRow = (String, String, i64, i64, String, String, i64, i64, Option<String>);
+/// A line of the ledger.
+pub type EntryRow = (i64, String, String, String, i64, i64, i64, i64, i64, i64, String, String, String);
+
+impl Dialect {
+    /// Statements that create what is missing.
+    pub const fn create(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &CREATE_SQLITE,
+            Self::Postgres => &CREATE_POSTGRES,
+        }
+    }
+
+    /// A table `k` whose column `value` holds the items of a JSON array.
+    fn each(self, array: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json_each({array}) AS k"),
+            Self::Postgres => format!("jsonb_array_elements(CAST({array} AS JSONB)) AS k(value)"),
+        }
+    }
+
+    /// Requests by id, and some that should have ended: `$1` ids, `$2` the time.
+    pub fn select_requests(self) -> String {
+        format!(
+            "SELECT {REQUEST_COLUMNS} FROM budget_requests WHERE id IN (SELECT k.value->>0 FROM {}) \
+             UNION ALL SELECT * FROM (SELECT {REQUEST_COLUMNS} FROM budget_requests \
+             WHERE state = 'reserved' AND expires_at < $2 ORDER BY expires_at LIMIT {OVERDUE_MAX}) AS overdue",
+            self.each("$1")
+        )
+    }
+
+    /// Counters from slots on, and limits: `$1` accounts with slots.
+    pub fn select_counters(self) -> String {
+        let each = self.each("$1");
+        format!(
+            "SELECT c.account, c.slot, c.spent, c.reserved, c.granted, c.saved, c.uncertain, c.requests, c.warned \
+             FROM {each} CROSS JOIN budget_counters AS c \
+             WHERE c.account = k.value->>0 AND c.slot >= CAST(k.value->>1 AS BIGINT) \
+             UNION ALL SELECT account, NULL, amount, 0, 0, 0, 0, 0, 0 FROM budget_limits \
+             WHERE account IN (SELECT k.value->>0 FROM {each})"
+        )
+    }
+
+    /// Lines of the ledger: `$1`.
+    pub fn insert_entries(self) -> String {
+        format!(
+            "INSERT INTO budget_entries ({ENTRY_COLUMNS}) SELECT {} FROM {}",
+            columns("ntttnnnnnnttt"),
+            self.each("$1")
+        )
+    }
+
+    /// Counters: `$2`.
+    pub fn upsert_counters(self) -> String {
+        self.upsert("budget_counters", (COUNTER_COLUMNS, "tnnnnnnnn", 2), "$2")
+    }
+
+    /// Requests: `$3`.
+    pub fn upsert_requests(self) -> String {
+        self.upsert("budget_requests", (REQUEST_COLUMNS, "ttnnttnnt", 1), "$3")
+    }
+
+    /// `keys`: so many columns from the left are the key.
+    fn upsert(self, table: &str, (names, kinds, keys): (&str, &str, usize), parameter: &str) -> String {
+        let all: Vec<&str> = names.split(", ").collect();
+        let updates: Vec<String> =
+            all[keys..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
+        // SQLite takes ON for a join's unless WHERE stands between.
+        format!(
+            "INSERT INTO {table} ({names}) SELECT {} FROM {} WHERE true ON CONFLICT ({}) DO UPDATE SET {}",
+            columns(kinds),
+            self.each(parameter),
+            all[..keys].join(", "),
+            updates.join(", ")
+        )
+    }
+
+    /// The counters that lines make: `account, slot` and the sums.
+    fn made(self) -> String {
+        format!(
+            "SELECT k.value->>0 AS account, CAST(k.value->>1 AS BIGINT) AS slot, \
+             CAST(sum(e.spent) AS BIGINT) AS spent, CAST(sum(e.reserved) AS BIGINT) AS reserved, \
+             CAST(sum(CASE WHEN e.kind = 'limit' THEN 0 ELSE e.granted END) AS BIGINT) AS granted, \
+             CAST(sum(e.saved) AS BIGINT) AS saved, CAST(sum(e.uncertain) AS BIGINT) AS uncertain, \
+             CAST(sum(CASE WHEN e.kind IN ('settle', 'expire') THEN 1 WHEN e.kind = 'adjust' THEN e.units \
+             ELSE 0 END) AS BIGINT) AS requests \
+             FROM budget_entries AS e CROSS JOIN {} GROUP BY 1, 2",
+            self.each("e.slots")
+        )
+    }
+
+    /// Counters that are not what the lines make, with what they should be.
+    pub fn select_wrong(self) -> String {
+        format!(
+            "WITH made AS ({made}), known AS (SELECT account, slot FROM budget_counters \
+             UNION SELECT account, slot FROM made) \
+             SELECT known.account, known.slot, coalesce(m.spent, 0), coalesce(m.reserved, 0), \
+             coalesce(m.granted, 0), coalesce(m.saved, 0), coalesce(m.uncertain, 0), coalesce(m.requests, 0), \
+             coalesce(c.warned, 0) \
+             FROM known LEFT JOIN made AS m ON m.account = known.account AND m.slot = known.slot \
+             LEFT JOIN budget_counters AS c ON c.account = known.account AND c.slot = known.slot \
+             WHERE c.account IS NULL OR coalesce(m.spent, 0) <> c.spent OR coalesce(m.reserved, 0) <> c.reserved \
+             OR coalesce(m.granted, 0) <> c.granted OR coalesce(m.saved, 0) <> c.saved \
+             OR coalesce(m.uncertain, 0) <> c.uncertain OR coalesce(m.requests, 0) <> c.requests",
+            made = self.made()
+        )
+    }
+}
+
+/// Counters since `$1`, at most `$2`, and all limits.
+pub const READ: &str = "SELECT * FROM (SELECT account, slot, spent, reserved, granted, saved, uncertain, \
+                        requests, warned FROM budget_counters WHERE slot >= $1 ORDER BY slot DESC, account \
+                        LIMIT $2) AS counted \
+                        UNION ALL SELECT account, NULL, amount, 0, 0, 0, 0, 0, 0 FROM budget_limits";
+
+/// Lines: `$1` part of the slots' text or null, `$2` since, `$3` kinds with commas or null, `$4` how many.
+pub const HISTORY: &str = "SELECT at, kind, request, slots, spent, reserved, granted, saved, uncertain, units, \
+                           purpose, actor, reason FROM budget_entries \
+                           WHERE ($1 IS NULL OR slots LIKE $1 ESCAPE '!') AND at >= $2 \
+                           AND ($3 IS NULL OR $3 LIKE '%,' || kind || ',%') \
+                           ORDER BY id DESC LIMIT $4";
+
+/// Sets a limit: account and amount.
+pub const SET_LIMIT: &str = "INSERT INTO budget_limits (account, amount) VALUES ($1, $2) \
+                             ON CONFLICT (account) DO UPDATE SET amount = excluded.amount";
+/// Takes a limit away.
+pub const DROP_LIMIT: &str = "DELETE FROM budget_limits WHERE account = $1";
+/// Removes requests that ended: begun before `$1`.
+pub const SWEEP: &str = "DELETE FROM budget_requests WHERE state <> 'reserved' AND reserved_at < $1";
+
+const CREATE_SQLITE: [&str; 6] = [
+    "CREATE TABLE IF NOT EXISTS budget_entries (id INTEGER PRIMARY KEY AUTOINCREMENT, at BIGINT NOT NULL,
+        kind TEXT NOT NULL, request TEXT NOT NULL, slots TEXT NOT NULL, spent BIGINT NOT NULL,
+        reserved BIGINT NOT NULL, granted BIGINT NOT NULL, saved BIGINT NOT NULL, uncertain BIGINT NOT NULL,
+        units BIGINT NOT NULL, purpose TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL)",
+    CREATE_COUNTERS,
+    CREATE_LIMITS,
+    CREATE_REQUESTS,
+    INDEX_EXPIRING,
+    INDEX_RESERVED,
+];
+const CREATE_POSTGRES: [&str; 6] = [
+    "CREATE TABLE IF NOT EXISTS budget_entries (id BIGSERIAL PRIMARY KEY, at BIGINT NOT NULL,
+        kind TEXT NOT NULL, request TEXT NOT NULL, slots TEXT NOT NULL, spent BIGINT NOT NULL,
+        reserved BIGINT NOT NULL, granted BIGINT NOT NULL, saved BIGINT NOT NULL, uncertain BIGINT NOT NULL,
+        units BIGINT NOT NULL, purpose TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL)",
+    CREATE_COUNTERS,
+    CREATE_LIMITS,
+    CREATE_REQUESTS,
+    INDEX_EXPIRING,
+    INDEX_RESERVED,
+];
+const CREATE_COUNTERS: &str =
+    "CREATE TABLE IF NOT EXISTS budget_counters (account TEXT NOT NULL, slot BIGINT NOT NULL,
+        spent BIGINT NOT NULL, reserved BIGINT NOT NULL, granted BIGINT NOT NULL, saved BIGINT NOT NULL,
+        uncertain BIGINT NOT NULL, requests BIGINT NOT NULL, warned BIGINT NOT NULL,
+        PRIMARY KEY (account, slot))";
+const CREATE_LIMITS: &str =
+    "CREATE TABLE IF NOT EXISTS budget_limits (account TEXT PRIMARY KEY, amount BIGINT NOT NULL)";
+const CREATE_REQUESTS: &str =
+    "CREATE TABLE IF NOT EXISTS budget_requests (id TEXT PRIMARY KEY, state TEXT NOT NULL,
+        estimate BIGINT NOT NULL, paid BIGINT NOT NULL, slots TEXT NOT NULL, purpose TEXT NOT NULL,
+        reserved_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, answer TEXT)";
+const INDEX_EXPIRING: &str =
+    "CREATE INDEX IF NOT EXISTS ix_budget_requests_expiring ON budget_requests (expires_at)
+        WHERE state = 'reserved'";
+const INDEX_RESERVED: &str =
+    "CREATE INDEX IF NOT EXISTS ix_budget_requests_reserved_at ON budget_requests (reserved_at)";
+
+/// Expressions for the items of a row: `t` text, `n` number.
+fn columns(kinds: &str) -> String {
+    let column = |(idx, kind): (usize, char)| match kind == 'n' {
+        true => format!("CAST(k.value->>{idx} AS BIGINT)"),
+        false => format!("k.value->>{idx}"),
+    };
+    kinds.chars().enumerate().map(column).collect::<Vec<_>>().join(", ")
+}
+
+/// What a transaction stores: one JSON array of rows per table.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Rows of `budget_entries`.
+    pub entries: String,
+    /// Rows of `budget_counters`.
+    pub counters: String,
+    /// Rows of `budget_requests`.
+    pub requests: String,
+    /// Limits set or, without amount, taken away.
+    pub limits: Vec<(String, Option<i64>)>,
+    /// Whether there is nothing in it.
+    pub is_empty: bool,
+    /// The time of the newest line.
+    pub newest: Option<Timestamp>,
+}
+
+impl Changes {
+    /// What a sheet became.
+    pub fn between(before: &Sheet, after: Sheet) -> Self {
+        let counters: Vec<Value> = after
+            .counters
+            .iter()
+            .filter(|(slot, counter)| before.counters.get(slot) != Some(counter))
+            .map(|(slot, counter)| counter_row(slot, counter))
+            .collect();
+        let requests: Vec<Value> = after
+            .requests
+            .iter()
+            .filter(|(id, request)| before.requests.get(*id) != Some(request))
+            .map(|(id, request)| request_row(id, request))
+            .collect();
+        let set = after.limits.iter().filter(|(account, limit)| before.limits.get(*account) != Some(limit));
+        let mut limits: Vec<_> = set.map(|(account, limit)| (account.clone(), Some(limit.micros))).collect();
+        let gone = before.limits.keys().filter(|account| !after.limits.contains_key(*account));
+        limits.extend(gone.map(|account| (account.clone(), None)));
+        let entries: Vec<Value> = after.entries.iter().map(entry_row).collect();
+        Self {
+            is_empty: entries.is_empty() && counters.is_empty() && requests.is_empty() && limits.is_empty(),
+            newest: after.entries.iter().map(|entry| entry.at).max(),
+            entries: Value::from(entries).to_string(),
+            counters: Value::from(counters).to_string(),
+            requests: Value::from(requests).to_string(),
+            limits,
+        }
+    }
+}
+
+/// The ids of needed requests as JSON.
+pub fn request_ids(needs: &Needs) -> String {
+    // One item per row, as `->>0` of it is the id.
+    needs.requests.iter().map(|id| json!([id])).collect::<Value>().to_string()
+}
+
+/// The needed accounts and those of the requests as JSON.
+pub fn accounts(needs: &Needs, sheet: &Sheet) -> String {
+    let of_requests = sheet.requests.values().flat_map(|request| &request.slots);
+    let mut all: Vec<&Slot> = needs.accounts.iter().chain(of_requests).collect();
+    // Of each account the earliest slot is enough.
+    all.sort();
+    all.dedup_by(|later, earlier| later.0 == earlier.0);
+    all.into_iter().map(|(account, slot)| json!([account, slot.micros])).collect::<Value>().to_string()
+}
+
+/// Puts rows into the sheet.
+pub fn take_requests(sheet: &mut Sheet, rows: Vec<RequestRow>) {
+    for (id, state, estimate, paid, slots, purpose, reserved_at, expires_at, answer) in rows {
+        // A word of a later version is none of ours to decide upon.
+        let Some(state) = State::of_word(&state) else { continue };
+        let request = Request {
+            state,
+            estimate: MicroUsd::from_micros(estimate),
+            paid: MicroUsd::from_micros(paid),
+            slots: slots_of(&slots),
+            purpose,
+            reserved_at: Timestamp::from_micros(reserved_at),
+            expires_at: Timestamp::from_micros(expires_at),
+            answer,
+        };
+        sheet.requests.insert(id, request);
+    }
+}
+
+/// Puts rows into the sheet.
+pub fn take_counters(sheet: &mut Sheet, rows: Vec<CounterRow>) {
+    for (account, slot, spent, reserved, granted, saved, uncertain, requests, warned) in rows {
+        let Some(slot) = slot else {
+            sheet.limits.insert(account, MicroUsd::from_micros(spent));
+            continue;
+        };
+        let counter = Counter {
+            spent: MicroUsd::from_micros(spent),
+            reserved: MicroUsd::from_micros(reserved),
+            granted: MicroUsd::from_micros(granted),
+            saved: MicroUsd::from_micros(saved),
+            uncertain: MicroUsd::from_micros(uncertain),
+            requests,
+            warned,
+        };
+        sheet.counters.insert((account, Timestamp::from_micros(slot)), counter);
+    }
+}
+
+/// A line from its row.
+pub fn entry(row: EntryRow) -> Entry {
+    let (at, kind, request, slots, spent, reserved, granted, saved, uncertain, units, purpose, actor, reason) =
+        row;
+    Entry {
+        at: Timestamp::from_micros(at),
+        kind,
+        request,
+        slots: slots_of(&slots),
+        spent: MicroUsd::from_micros(spent),
+        reserved: MicroUsd::from_micros(reserved),
+        granted: MicroUsd::from_micros(granted),
+        saved: MicroUsd::from_micros(saved),
+        uncertain: MicroUsd::from_micros(uncertain),
+        units,
+        purpose,
+        actor,
+        reason,
+    }
+}
+
+/// The first two parameters of [`HISTORY`]: a pattern for the slots' text, and kinds.
+pub fn filters(wanted: &Wanted) -> (Option<String>, Option<String>) {
+    let pattern = wanted.account.as_ref().map(|account| {
+        let quoted = Value::from(account.as_str()).to_string();
+        let escaped = quoted.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        format!("%[{escaped},%")
+    });
+    let kinds = (!wanted.kinds.is_empty()).then(|| format!(",{},", wanted.kinds.join(",")));
+    (pattern, kinds)
+}
+
+/// Rows that make counters right, as JSON, and the slots that were wrong.
+pub fn mended(rows: Vec<CounterRow>) -> (String, Vec<Slot>) {
+    let mut sheet = Sheet::default();
+    take_counters(&mut sheet, rows);
+    let made: Value = sheet.counters.iter().map(|(slot, counter)| counter_row(slot, counter)).collect();
+    (made.to_string(), sheet.counters.into_keys().collect())
+}
+
+fn counter_row((account, slot): &Slot, counter: &Counter) -> Value {
+    json!([
+        account,
+        slot.micros,
+        counter.spent.micros,
+        counter.reserved.micros,
+        counter.granted.micros,
+        counter.saved.micros,
+        counter.uncertain.micros,
+        counter.requests,
+        counter.warned
+    ])
+}
+
+fn request_row(id: &str, request: &Request) -> Value {
+    json!([
+        id,
+        request.state.word(),
+        request.estimate.micros,
+        request.paid.micros,
+        slots_text(&request.slots),
+        request.purpose,
+        request.reserved_at.micros,
+        request.expires_at.micros,
+        request.answer
+    ])
+}
+
+fn entry_row(entry: &Entry) -> Value {
+    json!([
+        entry.at.micros,
+        entry.kind,
+        entry.request,
+        slots_text(&entry.slots),
+        entry.spent.micros,
+        entry.reserved.micros,
+        entry.granted.micros,
+        entry.saved.micros,
+        entry.uncertain.micros,
+        entry.units,
+        entry.purpose,
+        entry.actor,
+        entry.reason
+    ])
+}
+
+fn slots_text(slots: &[Slot]) -> String {
+    slots.iter().map(|(account, slot)| json!([account, slot.micros])).collect::<Value>().to_string()
+}
+
+fn slots_of(text: &str) -> Vec<Slot> {
+    let Ok(Value::Array(items)) = serde_json::from_str(text) else { return Vec::new() };
+    let slot = |item: &Value| Some((item[0].as_str()?.to_owned(), Timestamp::from_micros(item[1].as_i64()?)));
+    items.iter().filter_map(slot).collect()
+}
