@@ -13,7 +13,7 @@ const PROFILE_TERMS_MAX: usize = 200;
 
 /// A term counts as common when more than one in so many items has it, and more than a least number.
 const COMMON_SHARE: usize = 20;
-const COMMON_MIN: usize = 5000;
+const COMMON_MIN: usize = 500;
 
 /// An item of a catalogue.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -10,11 +10,14 @@ use crate::ratings::{Ids, Ratings};
 use crate::recommender::{Learnt, Popularity, Recommender, Scorer};
 use crate::validate::{Split, split};
 
-/// Neighbours of an item that are added up, and that a regression is solved on.
+/// Neighbours of an item that are added up.
 const NEIGHBOURS: usize = 200;
-const REGRESSION_NEIGHBOURS: usize = 64;
-/// Weight of the size of a regression's weights.
-const REGRESSION_PENALTY: f32 = 40.0;
+/// Neighbours that a regression is solved on: where items are few, and where they are many.
+const REGRESSION_NEIGHBOURS: [usize; 2] = [200, 64];
+/// Items that are many.
+const ITEMS_MANY: usize = 4000;
+/// What the size of a regression's weights may weigh: less where ratings are few.
+const REGRESSION_PENALTIES: [f32; 2] = [40.0, 200.0];
 /// Factors, and how they are trained.
 const FACTORS: Settings = Settings { factors: 64, confidence: 20.0, penalty: 20.0, rounds: 6 };
 /// What content may count beside what was learnt.
@@ -77,6 +80,8 @@ pub struct Options {
 pub struct Tried {
     /// How ratings were learnt.
     pub method: Method,
+    /// Weight of the size of a regression's weights; 0 for other methods.
+    pub penalty: f32,
     /// What content counted beside.
     pub content_share: f32,
     /// Mean normalised discounted cumulative gain of ten recommendations.
@@ -160,7 +165,7 @@ pub fn train(
     let chosen = best(&tried, method, content.is_some());
     report(2)?;
     let by_item = by_user.transposed(items.len());
-    let learnt = data.learn(chosen.method, (&by_user, &by_item));
+    let learnt = data.learn((chosen.method, chosen.penalty), (&by_user, &by_item));
     report(3)?;
     let findings = Report {
         users: ratings.users.len(),
@@ -227,7 +232,8 @@ fn usable(method: Method, catalogue: &[Item], ratings: &Ratings) -> Result<Metho
 fn best(tried: &[Tried], method: Method, has_content: bool) -> Tried {
     let method = if method == Method::Auto { Method::Neighbours } else { method };
     let content_share = if has_content && method != Method::Popularity { CONTENT_SHARES[2] } else { 0.0 };
-    let first = Tried { method, content_share, ndcg: 0.0, recall: 0.0 };
+    let penalty = if method == Method::Regression { REGRESSION_PENALTIES[0] } else { 0.0 };
+    let first = Tried { method, penalty, content_share, ndcg: 0.0, recall: 0.0 };
     let better = |best: Tried, next: &Tried| if next.ndcg > best.ndcg { *next } else { best };
     tried.iter().fold(first, better)
 }
@@ -247,24 +253,26 @@ impl Data<'_> {
         }
         let by_item = split.trained.transposed(self.items);
         let ratings = (&split.trained, &by_item);
-        let tried = match method {
+        let candidates: Vec<(Method, f32)> = match method {
             Method::Popularity => Vec::new(),
-            Method::Auto => {
-                let mut tried = Vec::new();
-                for method in [Method::Neighbours, Method::Regression, Method::Factors] {
-                    if self.context.progress.is_cancelled() {
-                        break;
-                    }
-                    tried.extend(self.try_one(method, &split, &self.learn(method, ratings)));
-                }
-                tried
-            }
-            method => self.try_one(method, &split, &self.learn(method, ratings)),
+            Method::Auto => [(Method::Neighbours, 0.0), (Method::Factors, 0.0)]
+                .into_iter()
+                .chain(REGRESSION_PENALTIES.map(|penalty| (Method::Regression, penalty)))
+                .collect(),
+            Method::Regression => REGRESSION_PENALTIES.map(|penalty| (method, penalty)).to_vec(),
+            method => vec![(method, 0.0)],
         };
+        let mut tried = Vec::new();
+        for candidate in candidates {
+            if self.context.progress.is_cancelled() {
+                break;
+            }
+            tried.extend(self.try_one(candidate, &split, &self.learn(candidate, ratings)));
+        }
         (split.users(), tried)
     }
 
-    fn try_one(&self, method: Method, split: &Split, learnt: &Learnt) -> Vec<Tried> {
+    fn try_one(&self, (method, penalty): (Method, f32), split: &Split, learnt: &Learnt) -> Vec<Tried> {
         let shares = match (method, self.content) {
             (Method::Content, _) => &[1.0][..],
             (_, None) => &CONTENT_SHARES[..1],
@@ -274,6 +282,7 @@ impl Data<'_> {
         let figures = split.test(&scorer, shares, self.context.threads);
         let tried = |(share, (ndcg, recall)): (&f32, (f64, f64))| Tried {
             method,
+            penalty,
             content_share: *share,
             ndcg,
             recall,
@@ -281,15 +290,16 @@ impl Data<'_> {
         shares.iter().zip(figures).map(tried).collect()
     }
 
-    fn learn(&self, method: Method, ratings: (&Rows, &Rows)) -> Learnt {
+    fn learn(&self, (method, penalty): (Method, f32), ratings: (&Rows, &Rows)) -> Learnt {
         let threads = self.context.threads;
         match method {
             Method::Neighbours | Method::Auto => {
                 Learnt::Weights(Neighbours::find(ratings, NEIGHBOURS, threads).cosines)
             }
             Method::Regression => {
-                let near = Neighbours::find(ratings, REGRESSION_NEIGHBOURS, threads);
-                Learnt::Weights(near.regression(REGRESSION_PENALTY, threads))
+                let count = REGRESSION_NEIGHBOURS[usize::from(self.items > ITEMS_MANY)];
+                let near = Neighbours::find(ratings, count, threads);
+                Learnt::Weights(near.regression(penalty, threads))
             }
             Method::Factors => {
                 Learnt::Factors(Factors::train(ratings, &FACTORS, (self.context.seed, threads)))
