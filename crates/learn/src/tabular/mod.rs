@@ -1,18 +1,25 @@
 //! Models of tables: what is declared, trained, asked and explained.
 //!
-//! ```text
-//! tabular::train(&Table, &Settings, &TrainContext) -> Result<Trained { model, report }, Error>
-//! Model::predict(&self, &Table) -> Predictions            // columns are looked up by name, missing ones allowed
-//! Model::explain(&self, &Table) -> Vec<Explanation>       // contributions on the log-odds scale, one per feature
-//! Model::importance(&self) -> &[(String, f64)]            // mean absolute contribution, from training
-//! Model::partial_dependence(&self, &Table, feature) -> Vec<(label, value)>
-//! Model::signature(&self) -> &Signature
-//! Model::to_stored(&self) -> Stored; Model::from_stored(Stored) -> Result<Model, Unreadable>
-//! Model::evaluate(&self, &Table, slices: &[Slice]) -> Evaluation
-//! ```
+//! [`train`] takes a table and [`Settings`] and gives a [`Model`] with a [`Report`]. A model is asked by
+//! [`Model::predict`], explained by [`Model::explain`], measured by [`Model::evaluate`], stored by
+//! [`Model::to_stored`]; [`Model::signature`] says what it expects.
 
+mod additive;
+mod bins;
+mod boost;
+mod calibrate;
+mod encode;
+mod evaluate;
+mod linear;
+mod model;
+mod objective;
+mod prepare;
 mod settings;
+mod train;
 
+pub use evaluate::{Candidate, Evaluation, Report, Slice, SliceFigures, SliceValues};
+pub use model::{Explanation, Model, Predictions};
 pub use settings::{
     Calibration, Family, Feature, Imbalance, Impute, Metric, Outliers, Settings, Task, Threshold,
 };
+pub use train::{Trained, train};
