@@ -38,7 +38,7 @@ const KEY_CHARS_MAX: usize = 200;
 const SENDER_CHARS_MAX: usize = 255;
 
 /// Who may ask, and what they see.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Door {
     /// Origins whose pages may ask, besides the gateway's own; `*` for all.
     pub origins: Vec<String>,

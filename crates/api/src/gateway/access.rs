@@ -19,8 +19,6 @@ pub struct Caller {
     /// Why they may not ask, if so.
     pub denied: Option<Denied>,
     origin: Option<HeaderValue>,
-    /// From this very machine, and not through a proxy.
-    is_local: bool,
 }
 
 /// Why somebody may not ask.
@@ -42,15 +40,13 @@ impl Caller {
             _ if key.is_none() && !door.anonymous => Some(Denied::Key),
             _ => None,
         };
-        let is_forwarded =
-            parts.headers.contains_key("x-forwarded-for") || parts.headers.contains_key("forwarded");
-        let is_local = peer.is_some_and(|peer| peer.ip().is_loopback()) && !is_forwarded;
-        Self { address: address(door, peer, &parts.headers), key, denied, origin, is_local }
+        Self { address: address(door, peer, &parts.headers), key, denied, origin }
     }
 
-    /// Amounts are for those with a key, for this machine, and for everybody only if somebody said so.
+    /// Amounts are for those with a key, and for everybody only if somebody said so. That somebody asks
+    /// from this machine tells nothing: a proxy may stand here.
     pub fn may_see_amounts(&self, door: &Door) -> bool {
-        door.show_amounts || self.key.is_some() || (self.is_local && self.origin.is_none())
+        door.show_amounts || self.key.is_some()
     }
 
     /// Tells browsers who may read the answer.

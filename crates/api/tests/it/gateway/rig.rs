@@ -107,7 +107,7 @@ impl Upstream for Nearby {
 /// A ledger whose database is away.
 struct Away;
 
-fn away<T: Send>() -> BoxFuture<'static, Result<T>> {
+fn away<T: Send + 'static>() -> BoxFuture<'static, Result<T>> {
     Box::pin(std::future::ready(Err(Error::new(Kind::Unavailable, "the database is away"))))
 }
 
