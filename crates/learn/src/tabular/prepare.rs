@@ -4,7 +4,7 @@ use intendant_numeric::random::Random;
 use intendant_table::{Categories, Column, Kind, Table};
 
 use super::objective::Goal;
-use super::settings::{Imbalance, Settings, Task};
+use super::settings::{Feature, Imbalance, Settings, Task};
 use crate::{Error, ErrorKind};
 
 /// What trainers need.
@@ -207,7 +207,10 @@ fn features(
             }
         }
     }
-    for feature in &settings.features {
+    // In the table's order: how features are listed must not change the model.
+    let mut declared: Vec<&Feature> = settings.features.iter().collect();
+    declared.sort_by_key(|feature| table.position(&feature.name));
+    for feature in declared {
         let column = table
             .column(&feature.name)
             .ok_or_else(|| missing_column(table, &feature.name, "feature"))?

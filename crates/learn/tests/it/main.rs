@@ -3,3 +3,4 @@
 
 mod churn;
 mod generated;
+mod sets;
