@@ -16,21 +16,28 @@ fn main() {
     let threads = std::env::args().nth(1).and_then(|threads| threads.parse().ok()).unwrap_or(2);
     match sets::books() {
         Some(books) => {
-            let (ndcg, recall) =
-                measure("books", threads, books.catalogue.clone(), &books.ratings, Some(&books));
+            let (ndcg, recall) = measure(
+                "books",
+                (threads, Method::Auto),
+                books.catalogue.clone(),
+                &books.ratings,
+                Some(&books),
+            );
             println!("books: NDCG@10 {ndcg:.4} recall@10 {recall:.4}");
         }
         None => println!("books: INTENDANT_SHARED names no folder with them"),
     }
     let ratings = sets::made_up(1_000_000, 50_000, 20_000);
-    measure("1,000,000 made-up ratings", threads, Vec::new(), &ratings, None);
+    measure("1,000,000 made-up ratings", (threads, Method::Auto), Vec::new(), &ratings, None);
+    let ratings = sets::made_up(3_000_000, 50_000, 1_000_000);
+    measure("made-up ratings of many items", (threads, Method::Factors), Vec::new(), &ratings, None);
     let catalogue = sets::made_up_catalogue(1_000_000);
-    measure("1,000,000 made-up items", threads, catalogue, &Ratings::default(), None);
+    measure("1,000,000 made-up items", (threads, Method::Auto), catalogue, &Ratings::default(), None);
 }
 
 fn measure(
     name: &str,
-    threads: usize,
+    (threads, method): (usize, Method),
     catalogue: Vec<Item>,
     ratings: &Ratings,
     books: Option<&sets::Books>,
@@ -39,10 +46,10 @@ fn measure(
     let titles: Vec<String> =
         catalogue.iter().step_by(catalogue.len() / 200 + 1).map(|item| item.title.clone()).collect();
     let start = Instant::now();
-    let options = Options { method: Method::Auto, liked_from: None };
+    let options = Options { method, liked_from: None };
     let (recommender, report) =
         train(catalogue, ratings, &options, &context).expect("there is something to learn");
-    println!("{name}: trained in {:.2?}, {:?}", start.elapsed(), report.chosen);
+    println!("{name}: {} items, trained in {:.2?}, {:?}", report.items, start.elapsed(), report.chosen);
     for tried in &report.tried {
         println!("  {tried:?}");
     }

@@ -3,7 +3,7 @@
 use intendant_text::normal::normal_form;
 
 use crate::content::Item;
-use crate::recommender::{Learnt, Recommender, Scores};
+use crate::recommender::{Learnt, Profile, Recommender, Scores};
 use crate::validate::best;
 
 /// Items that an answer lists, at most.
@@ -118,7 +118,7 @@ impl Recommender {
     /// Answers a request.
     ///
     /// Costs about one addition per neighbour of an item of the history and per item that shares a term with it;
-    /// factors are compared with all items.
+    /// factors are compared with the items whose factors are long enough to matter.
     pub fn recommend(&self, request: &Request<'_>) -> Answer {
         let history = self.history(request);
         let text = match (&self.content, request.text) {
@@ -126,8 +126,6 @@ impl Recommender {
             _ => Vec::new(),
         };
         let weights: Vec<(u32, f32)> = history.iter().map(|(item, _)| (*item, 1.0)).collect();
-        let mut scores = Scores::new(self.items.len());
-        self.scorer().score(&weights, &text, &mut scores);
         let count = request.count.min(COUNT_MAX);
         let filters: Vec<(&str, Vec<String>)> = request
             .filters
@@ -138,6 +136,9 @@ impl Recommender {
             (request.seen == Seen::Kept || history.binary_search_by_key(&item, |(seen, _)| *seen).is_err())
                 && filters.iter().all(|(field, values)| self.passes(item, field, values))
         };
+        let mut scores = Scores::new(self.items.len());
+        let profile = Profile { history: &weights, text: &text, count };
+        self.scorer().score(&profile, &keeps, &mut scores);
         let share = if text.is_empty() { self.content_share } else { self.content_share.max(1.0) };
         let scored = scores.blended(share, keeps);
         let mode = if scored.is_empty() {

@@ -132,6 +132,11 @@ impl Sums {
         self.values[item as usize]
     }
 
+    /// Whether an item has a sum.
+    pub(crate) fn has(&self, item: u32) -> bool {
+        self.has[item as usize]
+    }
+
     /// Items that have a sum, in order of their first.
     pub(crate) fn touched(&self) -> &[u32] {
         &self.touched

@@ -144,15 +144,34 @@ impl Scores {
     }
 }
 
+/// Items that factors are asked for, at least; those that content finds are scored as well.
+const BEST_BY_FACTORS: usize = 200;
+
+/// Whom items are scored for.
+pub(crate) struct Profile<'a> {
+    /// Items with weights.
+    pub(crate) history: &'a [(u32, f32)],
+    /// The vector of a text.
+    pub(crate) text: &'a [(u32, f32)],
+    /// Items wanted.
+    pub(crate) count: usize,
+}
+
 impl Scorer<'_> {
-    /// Scores all items for a history of items with weights, and a text's vector beside it.
-    pub(crate) fn score(&self, history: &[(u32, f32)], text: &[(u32, f32)], scores: &mut Scores) {
+    /// Scores the items that have something in common with a profile; of others, `keeps` tells which matter.
+    pub(crate) fn score(&self, profile: &Profile<'_>, keeps: &dyn Fn(u32) -> bool, scores: &mut Scores) {
         scores.learnt.clear();
         scores.content.clear();
+        if let Some(content) = self.content {
+            if !profile.history.is_empty() {
+                content.score(&content.profile(profile.history), &mut scores.content);
+            }
+            content.score(profile.text, &mut scores.content);
+        }
         match self.learnt {
             Learnt::Nothing => {}
             Learnt::Weights(weights) => {
-                for (item, weight) in history {
+                for (item, weight) in profile.history {
                     let (others, values) = weights.row(*item as usize);
                     others
                         .iter()
@@ -161,20 +180,20 @@ impl Scorer<'_> {
                 }
             }
             Learnt::Factors(factors) => {
-                let items: Vec<u32> = history.iter().map(|(item, _)| *item).collect();
+                let items: Vec<u32> = profile.history.iter().map(|(item, _)| *item).collect();
                 let user = factors.user(&items);
-                if user.iter().any(|factor| *factor != 0.0) {
-                    (0..self.items as u32)
-                        .for_each(|item| scores.learnt.add(item, factors.score(&user, item)));
+                if user.iter().all(|factor| *factor == 0.0) {
+                    return;
+                }
+                for (item, score) in factors.best(&user, profile.count.max(BEST_BY_FACTORS), keeps) {
+                    scores.learnt.add(item, score);
+                }
+                for item in scores.content.touched().iter().filter(|item| keeps(**item)) {
+                    if !scores.learnt.has(*item) {
+                        scores.learnt.add(*item, factors.score(&user, *item));
+                    }
                 }
             }
-        }
-        let Some(content) = self.content else { return };
-        if !history.is_empty() {
-            content.score(&content.profile(history), &mut scores.content);
-        }
-        if !text.is_empty() {
-            content.score(text, &mut scores.content);
         }
     }
 }

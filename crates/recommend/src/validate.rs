@@ -4,7 +4,7 @@ use intendant_numeric::parallel;
 use intendant_numeric::random::Random;
 use intendant_numeric::sparse::Rows;
 
-use crate::recommender::{Scorer, Scores};
+use crate::recommender::{Profile, Scorer, Scores};
 
 /// Users whose ratings are held out, at most.
 const USERS_MAX: usize = 3000;
@@ -71,7 +71,9 @@ impl Split {
                 let (seen, ratings) = self.trained.row(*user);
                 let history: Vec<(u32, f32)> =
                     seen.iter().copied().zip(ratings.iter().map(|_| 1.0)).collect();
-                scorer.score(&history, &[], &mut scores);
+                let keeps = |item: u32| seen.binary_search(&item).is_err();
+                let profile = Profile { history: &history, text: &[], count: LENGTH };
+                scorer.score(&profile, &keeps, &mut scores);
                 for (sum, share) in sums.iter_mut().zip(shares) {
                     let best =
                         best(scores.blended(*share, |item| seen.binary_search(&item).is_err()), LENGTH);
