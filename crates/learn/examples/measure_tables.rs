@@ -84,7 +84,7 @@ fn cpu_seconds() -> f64 {
 
 fn made_up(rows: usize, seed: u64) -> Table {
     let mut random = Random::new(seed);
-    let mut columns = vec![Vec::with_capacity(rows); 20];
+    let mut columns = vec![Vec::new(); 20];
     let mut labels = Vec::with_capacity(rows);
     for _ in 0..rows {
         columns.iter_mut().for_each(|column| column.push(random.unit()));

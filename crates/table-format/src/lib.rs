@@ -232,7 +232,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let mut changed = bytes.clone();
             let at = (state >> 33) as usize % changed.len();
-            if state % 5 == 0 {
+            if state.is_multiple_of(5) {
                 changed.truncate(at);
             } else {
                 changed[at] ^= (state >> 20) as u8 | 1;

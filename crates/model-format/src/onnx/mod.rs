@@ -4,8 +4,11 @@
 //! Numbers are 32 bits, as these graphs are written for; sums are taken in 64. Operators of deep networks (images,
 //! sequences) are not here: the error says which are missing.
 
+mod arithmetic;
+mod linear;
 mod ops;
 mod proto;
+mod shape;
 mod tensor;
 mod text;
 mod trees;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use intendant_learn::forest::{Branch, Forest, Missing, Rule};
 
-use super::ops::Transform;
+use super::linear::Transform;
 use super::proto::Node;
 use super::tensor::Tensor;
 use crate::Error;
