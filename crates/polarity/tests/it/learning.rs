@@ -198,6 +198,36 @@ fn any_text_is_judged_and_spans_lie_on_characters() {
     }
 }
 
+#[test]
+fn texts_that_tell_nothing_give_the_shares_of_labels() {
+    for texts in [["", " "], ["…", "\u{0}"], ["same", "same"]] {
+        let rows = [
+            (texts[0], "a"),
+            (texts[1], "a"),
+            (texts[0], "a"),
+            (texts[1], "b"),
+            (texts[0], "b"),
+            ("", "c"),
+            (" ", "c"),
+        ];
+        let examples: Vec<Example<'_>> =
+            rows.iter().map(|(text, label)| Example::document(text, label)).collect();
+        for metric in [Metric::Accuracy, Metric::MacroF1] {
+            let (model, _) =
+                train(&examples, &Options { metric, ..Options::default() }, &context(2)).unwrap();
+            let prediction = model.predict(&Subject::document("anything"));
+            assert!(
+                (prediction.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4,
+                "{texts:?} {prediction:?}"
+            );
+            assert_eq!(
+                Model::load(model.store()).unwrap().predict(&Subject::document("anything")),
+                prediction
+            );
+        }
+    }
+}
+
 /// Floors below what is reached, above what is asked.
 #[test]
 fn shared_sets_are_learnt() {
