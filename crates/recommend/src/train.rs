@@ -165,7 +165,7 @@ pub fn train(
     let chosen = best(&tried, method, content.is_some());
     report(2)?;
     let by_item = by_user.transposed(items.len());
-    let learnt = data.learn((chosen.method, chosen.penalty), (&by_user, &by_item));
+    let learnt = data.learn((chosen.method, chosen.penalty), (&by_user, &by_item), &mut None);
     report(3)?;
     let findings = Report {
         users: ratings.users.len(),
@@ -263,11 +263,12 @@ impl Data<'_> {
             method => vec![(method, 0.0)],
         };
         let mut tried = Vec::new();
+        let mut near = None;
         for candidate in candidates {
             if self.context.progress.is_cancelled() {
                 break;
             }
-            tried.extend(self.try_one(candidate, &split, &self.learn(candidate, ratings)));
+            tried.extend(self.try_one(candidate, &split, &self.learn(candidate, ratings, &mut near)));
         }
         (split.users(), tried)
     }
@@ -290,7 +291,13 @@ impl Data<'_> {
         shares.iter().zip(figures).map(tried).collect()
     }
 
-    fn learn(&self, (method, penalty): (Method, f32), ratings: (&Rows, &Rows)) -> Learnt {
+    /// Learns ratings; `near` keeps the neighbours that regressions are solved on, for the next one.
+    fn learn(
+        &self,
+        (method, penalty): (Method, f32),
+        ratings: (&Rows, &Rows),
+        near: &mut Option<Neighbours>,
+    ) -> Learnt {
         let threads = self.context.threads;
         match method {
             Method::Neighbours | Method::Auto => {
@@ -298,7 +305,7 @@ impl Data<'_> {
             }
             Method::Regression => {
                 let count = REGRESSION_NEIGHBOURS[usize::from(self.items > ITEMS_MANY)];
-                let near = Neighbours::find(ratings, count, threads);
+                let near = near.get_or_insert_with(|| Neighbours::find(ratings, count, threads));
                 Learnt::Weights(near.regression(penalty, threads))
             }
             Method::Factors => {
