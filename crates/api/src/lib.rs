@@ -14,6 +14,7 @@ pub mod listen;
 mod metrics;
 mod model;
 mod openapi;
+pub mod predictors;
 pub mod registry;
 pub mod request;
 pub mod route;

@@ -14,6 +14,10 @@ pub enum Request {
     Parse,
     /// An answer over the REST channel; every client changes conversations every 20 messages.
     Answer,
+    /// A prediction for one row, over the declared route of `examples/churn`.
+    Detect,
+    /// The same by the Open Inference Protocol.
+    Infer,
 }
 
 /// A load: clients in parallel, each on one connection.
@@ -77,6 +81,8 @@ fn one_client(port: u16, client: usize, request: Request, duration: Duration) ->
     while start.elapsed() < duration {
         let text = MESSAGES[count % MESSAGES.len()];
         let (path, body) = match request {
+            Request::Detect => ("/detect/", row(count)),
+            Request::Infer => ("/v2/models/churn/infer", tensors(count)),
             Request::Parse => ("/model/parse", format!(r#"{{"text":"{text}"}}"#)),
             Request::Answer => {
                 let conversation = count / MESSAGES_PER_CONVERSATION;
@@ -90,6 +96,25 @@ fn one_client(port: u16, client: usize, request: Request, duration: Duration) ->
         count += 1;
     }
     Ok(millis)
+}
+
+const COUNTRIES: [&str; 3] = ["France", "Allemagne", "Espagne"];
+
+fn row(count: usize) -> String {
+    let (age, country, balance) = (18 + count % 70, COUNTRIES[count % 3], count % 1000 * 150);
+    format!(
+        r#"{{"BALANCE":{balance},"NB_PRODUITS":{},"CARTE_CREDIT":"Yes","SALAIRE":88947.5,"SCORE_CREDIT":{},"DATE_ENTREE":"2015-06-01 00:00:00","PAYS":"{country}","SEXE":"H","AGE":{age},"MEMBRE_ACTIF":"No"}}"#,
+        1 + count % 4,
+        400 + count % 450
+    )
+}
+
+fn tensors(count: usize) -> String {
+    let (age, country) = (18 + count % 70, COUNTRIES[count % 3]);
+    format!(
+        r#"{{"inputs":[{{"name":"AGE","shape":[1],"datatype":"INT64","data":[{age}]}},{{"name":"PAYS","shape":[1],"datatype":"BYTES","data":["{country}"]}},{{"name":"BALANCE","shape":[1],"datatype":"FP64","data":[{}]}}]}}"#,
+        count % 1000 * 150
+    )
 }
 
 /// Times messages in one conversation when it is short and when it is long.

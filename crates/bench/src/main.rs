@@ -7,6 +7,8 @@
 //!
 //! `… -- BINARY --made EXAMPLES`: training, training again and parsing on a made-up project of so many examples.
 //!
+//! `… -- BINARY --predictor`: training, predicting and serving `examples/churn`.
+//!
 //! `… -- soak BINARY [--minutes N] [--no-faults]` keeps a server under half its load, kills what it leans on and checks
 //! that nothing is missing (see `soak`).
 #![allow(clippy::print_stdout)]
@@ -30,7 +32,7 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let Some(binary) = arguments.next() else {
         bail!(
-            "usage: bench BINARY [PROJECT] [SECONDS] [--postgres], or bench soak BINARY [--minutes N] [--no-faults]"
+            "usage: bench BINARY [PROJECT] [SECONDS] [--postgres], bench BINARY --predictor [SECONDS], or bench soak BINARY [--minutes N] [--no-faults]"
         );
     };
     match binary.as_str() {
@@ -46,6 +48,11 @@ fn main() -> Result<()> {
         let examples = rest.first().map_or(Ok(10_000), |text| text.parse::<usize>())?;
         println!("conditions: {}", conditions());
         return made::measure(&binary, tempfile::tempdir()?.path(), examples);
+    }
+    if has("--predictor") {
+        println!("conditions: {}", conditions());
+        let seconds = rest.first().map_or(Ok(5), |text| text.parse::<u64>())?;
+        return measure_predictor(&binary, Duration::from_secs(seconds));
     }
     let project = rest.first().map(PathBuf::from);
     let seconds = rest.get(1).map_or(Ok(5), |text| text.parse::<u64>())?;
@@ -120,6 +127,26 @@ fn measure_server(binary: &Path, folder: &Path, duration: Duration) -> Result<()
     }
     for (events, millis) in load::long_conversation(server.port)? {
         println!("one message in a conversation of about {events} events: {millis:.2} ms (median of 20)");
+    }
+    println!("memory after load: {:.1} MB", server.resident_mb()?);
+    server.stop()?;
+    Ok(())
+}
+
+fn measure_predictor(binary: &Path, duration: Duration) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/churn");
+    fixtures::project::copy(&example, folder.path())?;
+    let train = || run(binary, &["train", "churn", "--force", "--quiet"], folder.path());
+    println!("train, 960 rows, start-up included: {:.0} ms (median of 5)", median_ms(5, train)?);
+    let server = Server::start(binary, folder.path(), &["run", "--quiet"])?;
+    println!("start to ready: {:.0} ms", server.ready.as_secs_f64() * 1000.0);
+    println!("memory after start: {:.1} MB", server.resident_mb()?);
+    for (path, request) in [("/detect/", Request::Detect), ("/v2/models/churn/infer", Request::Infer)] {
+        for clients in [1, 16] {
+            let load = Load { clients, duration, request };
+            println!("POST {path}, {clients} client(s): {}", load.run(server.port)?);
+        }
     }
     println!("memory after load: {:.1} MB", server.resident_mb()?);
     server.stop()?;

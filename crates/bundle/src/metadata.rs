@@ -18,6 +18,8 @@ pub enum TrainingType {
     Core,
     /// Both.
     Both,
+    /// A predictor.
+    Predictor,
 }
 
 /// What an archive says about itself.
@@ -25,11 +27,11 @@ pub enum TrainingType {
 pub struct Metadata {
     /// Version of the archive format.
     pub format: u32,
-    /// `assistant`; other kinds of models come with their own trainers.
+    /// `assistant`, or the kind of a predictor: `tabular`, `text`, `recommender`, `foreign`.
     pub kind: String,
     /// Hexadecimal id, derived from what the archive holds.
     pub model_id: String,
-    /// `assistant_id` of the configuration.
+    /// `assistant_id` of the configuration, or the predictor's name.
     pub assistant_id: String,
     /// What was trained.
     pub training_type: TrainingType,

@@ -1,8 +1,9 @@
 //! Contracts of what is trained and stored: the training context, progress and cancellation,
-//! stored weights, and diagnostics about the user's files.
+//! stored weights, diagnostics about the user's files, and trained predictors.
 //!
-//! Implementations live in `nlu` and `policy`; archives are written and read by `bundle`.
+//! Implementations live in `nlu`, `policy` and `learn`; archives are written and read by `bundle`.
 
 pub mod diagnostic;
+pub mod predictor;
 pub mod stored;
 pub mod training;

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod platform;
 pub mod registry;
 pub mod rotation;
+pub mod service;
 pub mod streams;
 
 use std::collections::BTreeMap;

@@ -60,7 +60,13 @@ pub const KEYS: &[Key] = &[
     key("owner", Shape::Text, ALL, &[], "who answers for it"),
     key("licence", Shape::Text, ALL, &[], "the licence of the model or its data"),
     key("limits", Shape::Text, ALL, &[], "what it shall not be used for"),
-    key("data", Shape::Definition("data"), ALL, LEARNT, "what it is trained with: a file, or a map"),
+    key(
+        "data",
+        Shape::Definition("data"),
+        ALL,
+        &[Tabular, Text],
+        "what it is trained with: a file, or a map",
+    ),
     key("target", Shape::Text, CLASSES, &[Tabular, Text], "the column that is predicted"),
     key("positive", Shape::Text, CLASSES, &[], "the value of `target` whose probability is told"),
     key("key", Shape::Text, CLASSES, &[], "the column that names a row; given back, never learnt from"),
@@ -107,6 +113,13 @@ pub const KEYS: &[Key] = &[
     key("slices", Shape::Texts, CLASSES, &[], "columns by whose values figures are told separately"),
     key("gate", Shape::Definition("gate"), ALL, &[], "what a version must reach on held-out rows"),
     key("seed", Shape::Integer, LEARNT, &[], "the seed of everything that is drawn by lot"),
+    key(
+        "tables",
+        Shape::Definition("tables"),
+        ALL,
+        &[],
+        "tables of the database that CSV files are loaded into, by name",
+    ),
     key("lookups", Shape::Definition("lookups"), ALL, &[], "rows looked up in databases, by name"),
     key("serve", Shape::Definition("serve"), ALL, &[], "how it is served"),
 ];

@@ -287,6 +287,10 @@ impl Reading<'_> {
     }
 
     fn recommender(&mut self, spec: &Spec) {
+        if spec.data.is_none() && spec.catalogue.is_none() {
+            let hint = "name ratings with `data`, items with `catalogue`, or both";
+            self.error("", "a recommender needs ratings or a catalogue", hint);
+        }
         let columns = [("user", &spec.user), ("item", &spec.item)];
         for (key, _) in columns.iter().filter(|(_, column)| column.is_none() && spec.data.is_some()) {
             self.error("", format!("`{key}` is missing"), format!("it is the column with the {key}"));

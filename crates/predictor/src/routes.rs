@@ -51,14 +51,62 @@ impl<'a> Path<'a> {
     }
 }
 
+/// Paths that a server has for itself.
+const TAKEN: [&str; 12] = [
+    "/",
+    "/docs",
+    "/health",
+    "/healthz",
+    "/invocations",
+    "/metrics",
+    "/openapi.json",
+    "/ping",
+    "/predictors",
+    "/readyz",
+    "/v2",
+    "/version",
+];
+
+/// What a path looks like to a router: parameters without their names.
+pub fn shape(path: &str) -> String {
+    let segments = path.trim_end_matches('/').split('/');
+    segments
+        .map(|segment| if segment.starts_with('{') { "{}" } else { segment })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// What is wrong with where a route stands.
+fn misplaced(path: &Path<'_>) -> Option<(String, String)> {
+    if !METHODS.contains(&path.method) || !path.path.starts_with('/') {
+        let hint = "write `POST /detect/` or `GET /customer/{id}`".to_owned();
+        return Some((format!("`{} {}` is no path of a route", path.method, path.path), hint));
+    }
+    let bare = path.path.trim_end_matches('/');
+    let is_plain = |segment: &str| !segment.contains(['{', '}', '*', '?', '#', ' ']);
+    let is_parameter = |segment: &str| {
+        let name = segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}'));
+        name.is_some_and(|name| {
+            !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        })
+    };
+    if let Some(segment) = bare.split('/').find(|segment| !is_plain(segment) && !is_parameter(segment)) {
+        let hint = "a part of a path is plain, or one parameter: `{id}`".to_owned();
+        return Some((format!("`{segment}` cannot be a part of a path"), hint));
+    }
+    let is_taken = bare.is_empty()
+        || TAKEN.contains(&bare)
+        || bare.starts_with("/v2/")
+        || bare.starts_with("/predictors/");
+    is_taken
+        .then(|| (format!("the path `{}` is the server's own", path.path), "choose another one".to_owned()))
+}
+
 /// What is wrong with a route: field, message, hint.
 pub(crate) fn problems(spec: &Spec, route: &Route) -> Vec<(&'static str, String, String)> {
     let mut problems = Vec::new();
     let path = Path::of(&route.path);
-    if !METHODS.contains(&path.method) || !path.path.starts_with('/') {
-        let hint = "write `POST /detect/` or `GET /customer/{id}`".to_owned();
-        problems.push(("path", format!("`{}` is no path of a route", route.path), hint));
-    }
+    problems.extend(misplaced(&path).map(|(message, hint)| ("path", message, hint)));
     let lookup = route.lookup.as_ref().map(|name| (name, spec.lookups.get(name)));
     match lookup {
         Some((name, None)) => {
@@ -192,5 +240,17 @@ mod tests {
         let path = Path::of("GET /customer/{id}");
         assert_eq!((path.method, path.path, path.parameters), ("GET", "/customer/{id}", vec!["id"]));
         assert_eq!(Path::of("/detect/").method, "POST");
+        assert_eq!(shape("/customer/{id}/"), shape("/customer/{customer_id}"));
+        let check =
+            |path: &str, is_fine: bool| assert_eq!(misplaced(&Path::of(path)).is_none(), is_fine, "{path}");
+        check("POST /detect/", true);
+        check("GET /a/{id}/b", true);
+        check("PUT /a", false);
+        check("detect", false);
+        check("GET /a{b}", false);
+        check("GET /{}", false);
+        check("GET /{*rest}", false);
+        check("POST /metrics/", false);
+        check("POST /v2/models/x", false);
     }
 }

@@ -111,6 +111,9 @@ fn definitions() -> Value {
         "gate": {"oneOf": [
             {"type": "object", "additionalProperties": number}, gate, {"type": "array", "items": gate},
         ]},
+        "tables": {
+            "type": "object", "additionalProperties": map(json!({"file": text, "key": text}), &["key"]),
+        },
         "lookups": {"type": "object", "additionalProperties": map(json!({
             "database": text, "query": text, "cache_secs": count,
             "parameters": {"type": "object", "additionalProperties": {"enum": ["integer", "number", "text"]}},

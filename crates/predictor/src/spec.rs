@@ -133,6 +133,9 @@ pub struct Spec {
     /// The seed of everything that is drawn by lot.
     #[serde(default)]
     pub seed: Option<u64>,
+    /// Tables that files are loaded into, by name.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableFile>,
     /// Rows looked up in databases, by name.
     #[serde(default)]
     pub lookups: BTreeMap<String, Lookup>,
@@ -278,6 +281,17 @@ pub struct Gate {
     /// Only for rows of this slice: `PAYS=France`.
     #[serde(default)]
     pub slice: Option<String>,
+}
+
+/// A table that a file is loaded into.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableFile {
+    /// The file that is loaded unless another one is named: CSV.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The column that names a row.
+    pub key: String,
 }
 
 /// A row looked up in a database.

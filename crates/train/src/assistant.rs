@@ -36,6 +36,13 @@ pub enum LoadError {
     Archive(intendant_bundle::Error),
     /// A part of it does not fit what this version expects.
     Part(Unreadable),
+    /// It is a predictor.
+    Kind {
+        /// The predictor's name.
+        name: String,
+        /// Its kind.
+        kind: String,
+    },
 }
 
 impl std::fmt::Display for LoadError {
@@ -43,6 +50,12 @@ impl std::fmt::Display for LoadError {
         match self {
             Self::Archive(error) => error.fmt(f),
             Self::Part(error) => error.fmt(f),
+            Self::Kind { name, kind } => {
+                write!(
+                    f,
+                    "this is the predictor `{name}` of the kind `{kind}`, no assistant: ask it with `intendant predict {name}`"
+                )
+            }
         }
     }
 }
@@ -68,11 +81,14 @@ impl Assistant {
     /// When the archive is damaged, foreign, or of another version.
     pub fn load(archive: &[u8]) -> Result<Self, LoadError> {
         let Bundle { metadata, domain, components } = intendant_bundle::read(archive)?;
+        if metadata.training_type == TrainingType::Predictor {
+            return Err(LoadError::Kind { name: metadata.assistant_id, kind: metadata.kind });
+        }
         let domain = if domain.is_empty() { domain::empty() } else { domain::from_dict(&domain) };
         let mut pipeline_specs = component_specs(metadata.config.get("pipeline"));
         let policy_specs = component_specs(metadata.config.get("policies"));
         let pipeline = match metadata.training_type {
-            TrainingType::Core => None,
+            TrainingType::Core | TrainingType::Predictor => None,
             TrainingType::Nlu | TrainingType::Both => {
                 let parts = parts_of(&components, PIPELINE_NODE);
                 resources::attach(&mut pipeline_specs);
@@ -80,7 +96,7 @@ impl Assistant {
             }
         };
         let ensemble = match metadata.training_type {
-            TrainingType::Nlu => None,
+            TrainingType::Nlu | TrainingType::Predictor => None,
             TrainingType::Core | TrainingType::Both => {
                 Some(Ensemble::load(&policy_specs, &domain, parts_of(&components, POLICY_NODE))?)
             }

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use intendant_bundle::Metadata;
+use intendant_bundle::{Metadata, TrainingType};
 
 use crate::files::{self, FileError};
 use crate::models;
@@ -39,7 +39,8 @@ impl Known {
         for file in models::newest_first(path)?.into_iter().take(MODELS_MAX) {
             let Ok(opened) = File::open(&file) else { continue };
             let Ok(metadata) = intendant_bundle::read_metadata_from(BufReader::new(opened)) else { continue };
-            if metadata.config.get("seed").and_then(serde_json::Value::as_u64) == Some(seed) {
+            let is_assistant = metadata.training_type != TrainingType::Predictor;
+            if is_assistant && metadata.config.get("seed").and_then(serde_json::Value::as_u64) == Some(seed) {
                 known.files.push(file);
                 known.metadata.push(metadata);
             }

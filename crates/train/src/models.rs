@@ -1,7 +1,10 @@
 //! A folder of models: which is the newest, what a new one is called.
 
 use std::fs;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
+
+use intendant_bundle::TrainingType;
 
 use jiff::Zoned;
 
@@ -10,13 +13,20 @@ use crate::files::FileError;
 /// Ending of every archive's name.
 pub const ARCHIVE_ENDING: &str = ".tar.gz";
 
-/// The model that `path` means: itself if it is a file, else the `*.tar.gz` with the newest
-/// modification time in the folder. `None` when the folder holds none or does not exist.
+/// The assistant that `path` means: itself if it is a file, else the `*.tar.gz` with the newest
+/// modification time in the folder that is no predictor. `None` when the folder holds none or does not exist.
 ///
 /// # Errors
 /// When the folder cannot be read.
 pub fn newest(path: &Path) -> Result<Option<PathBuf>, FileError> {
-    Ok(newest_first(path)?.into_iter().next())
+    Ok(newest_first(path)?.into_iter().find(|file| !is_predictor(file)))
+}
+
+/// Whether an archive holds a predictor. What cannot be read is left to those who load it.
+fn is_predictor(file: &Path) -> bool {
+    let Ok(opened) = fs::File::open(file) else { return false };
+    let metadata = intendant_bundle::read_metadata_from(BufReader::new(opened));
+    metadata.is_ok_and(|metadata| metadata.training_type == TrainingType::Predictor)
 }
 
 /// The models that `path` means, newest first: itself if it is a file, else every `*.tar.gz` in the

@@ -98,7 +98,9 @@ fn config_of(recipe: &Recipe, training_type: TrainingType) -> String {
     match training_type {
         TrainingType::Nlu => fingerprint::config(language, &recipe.pipeline, &[]),
         TrainingType::Core => fingerprint::config(language, &[], &recipe.policies),
-        TrainingType::Both => fingerprint::config(language, &recipe.pipeline, &recipe.policies),
+        TrainingType::Both | TrainingType::Predictor => {
+            fingerprint::config(language, &recipe.pipeline, &recipe.policies)
+        }
     }
 }
 

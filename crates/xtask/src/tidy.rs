@@ -26,12 +26,12 @@ const LAYERS: [&[&str]; 7] = [
     ],
     &["bundle", "model-format", "predictor", "rasa-format", "table-format"],
     &["store", "blob", "broker", "channel", "client"],
-    &["train", "serve", "registry", "streams", "jobs", "gateway"],
+    &["train", "serve", "score", "registry", "streams", "jobs", "gateway"],
     &["config", "api", "console", "app"],
 ];
 
 /// Allowed dependencies within a layer: user, used.
-const SAME_LAYER: [(&str, &str); 18] = [
+const SAME_LAYER: [(&str, &str); 19] = [
     ("blob", "client"),
     ("predictor", "model-format"),
     ("predictor", "table-format"),
@@ -47,6 +47,7 @@ const SAME_LAYER: [(&str, &str); 18] = [
     ("numeric", "text"),
     ("predictor", "bundle"),
     ("predictor", "rasa-format"),
+    ("score", "streams"),
     ("app", "config"),
     ("app", "api"),
     ("app", "console"),

@@ -436,7 +436,7 @@ pub fn model_name(fixed: Option<&str>, metadata: &Metadata) -> String {
     let prefix = match metadata.training_type {
         TrainingType::Nlu => "nlu-",
         TrainingType::Core => "core-",
-        TrainingType::Both => "",
+        TrainingType::Both | TrainingType::Predictor => "",
     };
     models::file_name(prefix, &jiff::Zoned::now(), &metadata.model_id)
 }
