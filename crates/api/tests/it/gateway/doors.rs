@@ -1,6 +1,9 @@
 //! Who may ask, in which form, and what they see.
 
+use std::time::Duration;
+
 use http::Method;
+use intendant_client::completions::Model;
 use intendant_port::clock::Clock;
 use serde_json::{Value, json};
 
@@ -193,15 +196,14 @@ async fn without_a_ledger_nothing_is_sent_unless_somebody_said_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_price_that_nobody_knows_is_refused() {
-    let mut model = super::rig::Plan::default();
-    model.model = Some(intendant_client::completions::Model {
+    let model = Model {
         name: "small".to_owned(),
         instructions: None,
         answer_tokens_max: u64::MAX,
         token: None,
-        timeout: std::time::Duration::from_secs(5),
-    });
-    let rig = Rig::start(model).await;
+        timeout: Duration::from_secs(60),
+    };
+    let rig = Rig::start(Plan { model: Some(model), ..Plan::default() }).await;
     assert_eq!(rig.say("hello").await, (503, "price_unknown".to_owned()));
     assert_eq!(rig.till.standings(rig.clock.now()).await.unwrap()[0].balance.spent.micros, 0);
 }
