@@ -184,7 +184,7 @@ fn width(data: &intendant_component::stored::TensorData) -> usize {
         Data::I8(_) | Data::U8(_) => 1,
         Data::I16(_) | Data::U16(_) => 2,
         Data::F32(_) | Data::I32(_) | Data::U32(_) => 4,
-        Data::U64(_) => 8,
+        Data::U64(_) | Data::F64(_) => 8,
     }
 }
 

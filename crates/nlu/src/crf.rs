@@ -3,6 +3,7 @@
 use intendant_component::diagnostic::Diagnostic;
 use intendant_component::stored::{Stored, Unreadable};
 use intendant_component::training::Cancelled;
+use intendant_numeric::chain::Penalty;
 use serde_json::json;
 
 use crate::component::{Annotator, ComponentInfo, ComponentKind, Slot, Training};
@@ -40,9 +41,14 @@ const OPTIONS: [OptionInfo; 7] = [
         "true",
         "commas end entities; a flag, or a flag per entity",
     ),
-    option("BILOU_flag", OptionKind::Flag, "true", "accepted; tags always mark where entities begin"),
-    option("L1_c", OptionKind::Number, "0.1", "accepted; weights are kept small by early stopping"),
-    option("L2_c", OptionKind::Number, "0.1", "accepted; weights are kept small by early stopping"),
+    option(
+        "BILOU_flag",
+        OptionKind::Flag,
+        "true",
+        "tags tell where entities begin, so that neighbours of one kind stay apart",
+    ),
+    option("L1_c", OptionKind::Number, "0.1", "how much the sizes of weights count; makes most of them 0"),
+    option("L2_c", OptionKind::Number, "0.1", "how much the squares of weights count; keeps them small"),
     option("featurizers", OptionKind::List, "[]", "accepted; entities are found by words, not by vectors"),
 ];
 
@@ -75,6 +81,11 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
         epochs: Some(options.count("max_iterations").clamp(1, 1000)),
         extraction,
         commas: CommaRule::of(options.value("split_entities_by_comma")),
+        marks_starts: options.flag("BILOU_flag"),
+        penalty: Penalty::Elastic {
+            l1: options.number("L1_c").max(0.0) as f32,
+            l2: options.number("L2_c").max(0.0) as f32,
+        },
     };
     let corpus = Corpus { messages: training.messages, examples: training.examples, hints: &[] };
     Ok(Box::new(Crf { tagger: Tagger::train(&corpus, settings, training.context)? }))

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use intendant_component::diagnostic::Diagnostic;
 use intendant_component::stored::{Stored, Unreadable};
 use intendant_component::training::Cancelled;
+use intendant_numeric::chain::Penalty;
 use intendant_talk::data::NluData;
 use intendant_talk::message::{Intent, Parse};
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ use crate::tagger::{self, Corpus, Tagger};
 use crate::token_features::Extraction;
 use crate::{counts, label_name, ngrams, token_features, vectors};
 
+/// Pull of the tagger's weights towards zero.
+const DECAY: f32 = 0.002;
 /// What the extractor calls itself in results.
 const NAME: &str = "DIETClassifier";
 
@@ -51,7 +54,12 @@ const OPTIONS: [OptionInfo; 42] = [
         "true",
         "commas end entities; a flag, or a flag per entity",
     ),
-    option("BILOU_flag", OptionKind::Flag, "true", "accepted; tags always mark where entities begin"),
+    option(
+        "BILOU_flag",
+        OptionKind::Flag,
+        "true",
+        "tags tell where entities begin, so that neighbours of one kind stay apart",
+    ),
     option("epochs", OptionKind::Number, "300", NO_EFFECT),
     option("hidden_layers_sizes", OptionKind::Any, "null", NO_EFFECT),
     option("share_hidden_layers", OptionKind::Flag, "false", NO_EFFECT),
@@ -133,6 +141,8 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
             epochs: None,
             extraction: Extraction::Rich,
             commas: CommaRule::of(options.value("split_entities_by_comma")),
+            marks_starts: options.flag("BILOU_flag"),
+            penalty: Penalty::Decay(DECAY),
         };
         Tagger::train(&corpus, settings, context)?
     } else {

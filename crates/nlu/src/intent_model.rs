@@ -107,7 +107,7 @@ impl IntentModel {
         report(3);
         let shares = calibrate(&data, &machine, &committee, &options);
         check()?;
-        let matrix = committee.added_to(&machine, &shares, vocabulary.index.len());
+        let matrix = committee.added_to(&machine, &shares, (vocabulary.index.len(), context.threads));
         report(4);
         let guesses = (0..samples.len()).map(|row| committee.guess(&data, row)).collect();
         let model = Self {
@@ -408,7 +408,7 @@ impl Committee {
             let options = factored::Options {
                 epochs: (60_000 / members.len().max(1)).clamp(5, 20),
                 rate: 0.4,
-                dropout: 0.3,
+                dropout: 0.5,
                 seed: options.seed ^ (fold as u64) << 40,
             };
             let examples = factored::Examples { rows: &rows, labels: data.targets, members: &members };
@@ -435,11 +435,15 @@ impl Committee {
     }
 
     /// Weights of machines and committee together.
-    fn added_to(&self, machine: &svm::Machine, shares: &Shares, features: usize) -> Matrix {
+    fn added_to(
+        &self,
+        machine: &svm::Machine,
+        shares: &Shares,
+        (features, threads): (usize, usize),
+    ) -> Matrix {
         let share = shares.committee / self.members.len() as f32;
-        let mut row = Vec::with_capacity(machine.classes + svm::LANES);
-        Matrix::build(machine.classes, features, |feature| {
-            row.clear();
+        Matrix::build((features, machine.classes), threads, |feature| {
+            let mut row = Vec::with_capacity(machine.classes + svm::LANES);
             for block in &machine.blocks {
                 row.extend(block.weights[feature].map(|weight| weight * shares.machine));
             }
@@ -449,7 +453,7 @@ impl Committee {
                     member.add_weights(number as usize, share, &mut row);
                 }
             }
-            row.clone()
+            row
         })
     }
 }

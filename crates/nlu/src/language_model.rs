@@ -204,8 +204,15 @@ impl Annotator for Absent {
     fn annotate(&self, _: &mut Message<'_>) {}
 }
 
+impl Featurizer {
+    fn provided(&self) -> Provided {
+        Provided { model: Arc::clone(&self.model), is_cased: true }
+    }
+}
+
 impl Annotator for Featurizer {
     fn annotate(&self, message: &mut Message<'_>) {
+        message.provided = Some(self.provided());
         if !message.text.is_empty() {
             let vector = self.model.vector(message.text, Pooling::Own);
             message.dense.push(DenseVector { origin: self.position, values: vector });
@@ -219,6 +226,7 @@ impl Annotator for Featurizer {
     ) -> Result<(), Cancelled> {
         let texts: Vec<&str> = messages.iter().map(|message| message.text).collect();
         let vectors = self.model.vectors(&texts, Pooling::Own, context)?;
+        messages.iter_mut().for_each(|message| message.provided = Some(self.provided()));
         for (message, values) in
             messages.iter_mut().zip(vectors).filter(|(message, _)| !message.text.is_empty())
         {
@@ -258,7 +266,7 @@ const SPACY_OPTIONS: [OptionInfo; 3] = [
     ),
 ];
 
-/// What `SpacyNLP` provides.
+/// The encoder that a component hands on to later ones.
 #[derive(Clone)]
 pub(crate) struct Provided {
     model: Arc<LanguageModel>,
@@ -291,6 +299,25 @@ impl Annotator for Provided {
 }
 
 impl Provided {
+    /// Vectors of words of the training data; each is encoded once and remembered.
+    pub(crate) fn vectors(
+        &self,
+        words: &[&str],
+        context: &TrainContext<'_>,
+    ) -> Result<Vec<Arc<[f32]>>, Cancelled> {
+        self.model.vectors(words, Pooling::Own, context)
+    }
+
+    /// Vectors of words met later.
+    pub(crate) fn new_vectors(&self, words: &[&str]) -> Vec<Arc<[f32]>> {
+        self.model
+            .encoder
+            .encode(words, 1)
+            .into_iter()
+            .map(|encoding| pooled(encoding, Pooling::Own))
+            .collect()
+    }
+
     fn cased<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
         if self.is_cased { text.into() } else { text.to_lowercase().into() }
     }

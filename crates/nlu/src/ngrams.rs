@@ -8,7 +8,7 @@ use intendant_numeric::random::{hash_bytes, mix};
 use intendant_text::chars::{base_letter, is_combining, is_word};
 
 /// Words on each side that a pair of stems may lie apart.
-const PAIR_WINDOW: usize = 4;
+const PAIR_WINDOW: usize = 6;
 /// Piece lengths in characters.
 const PIECES: std::ops::RangeInclusive<usize> = 2..=5;
 

@@ -6,13 +6,14 @@ use intendant_talk::data::ComponentSpec;
 use crate::component::ComponentInfo;
 use crate::options::closest;
 use crate::{
-    counts, crf, diet, duckling, fallback, keyword, language_model, lexical, linear, regex_entities,
+    counts, crf, diet, duckling, fallback, jieba, keyword, language_model, lexical, linear, regex_entities,
     regex_featurizer, selector, synonyms, tokenizer,
 };
 
 /// Every component, in the order in which pipelines usually list them.
-pub const ALL: [&ComponentInfo; 18] = [
+pub const ALL: [&ComponentInfo; 19] = [
     &tokenizer::INFO,
+    &jieba::INFO,
     &language_model::SPACY,
     &tokenizer::SPACY,
     &regex_featurizer::INFO,
@@ -33,8 +34,7 @@ pub const ALL: [&ComponentInfo; 18] = [
 ];
 
 /// Components of Rasa that do not exist here, and what to use instead.
-const REFUSED: [(&str, &str); 9] = [
-    ("JiebaTokenizer", "cut Chinese text with spaces before it is sent, and use `WhitespaceTokenizer`"),
+const REFUSED: [(&str, &str); 8] = [
     ("MitieTokenizer", "use `WhitespaceTokenizer`"),
     (
         "MitieNLP",

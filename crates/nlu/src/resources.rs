@@ -2,7 +2,7 @@
 
 use intendant_talk::data::ComponentSpec;
 
-use crate::{language_model, registry};
+use crate::{jieba, language_model, registry};
 
 /// What a component needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,11 @@ pub enum Wanted {
         /// The digest that the files must have.
         digest: Option<String>,
     },
+    /// [`crate::Dictionaries`] from the text files of a folder.
+    Dictionaries {
+        /// The folder as written.
+        folder: String,
+    },
 }
 
 /// What a component needs from outside the project's files; most need nothing.
@@ -25,6 +30,9 @@ pub fn wanted(spec: &ComponentSpec) -> Option<Wanted> {
     let folder = match info.name {
         name if name == language_model::INFO.name => text("model_weights"),
         name if name == language_model::SPACY.name => text("model"),
+        name if name == jieba::INFO.name => {
+            return text("dictionary_path").map(|folder| Wanted::Dictionaries { folder });
+        }
         _ => return None,
     };
     Some(Wanted::LanguageModel { folder, below: text("cache_dir"), digest: text("model_digest") })

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use intendant_component::training::{Cancelled, TrainContext};
-use intendant_numeric::chain::{self, Chain, Lattice, Sequences};
+use intendant_numeric::chain::{self, Chain, Lattice, Penalty, Sequences};
 use intendant_numeric::index::Index;
 use intendant_numeric::parallel;
 use intendant_talk::data::Example;
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::message::Message;
 use crate::spans::{self, CommaRule, Labels, Part, TokenLabel};
 use crate::token_features::{self, Extraction};
+use crate::word_classes::WordClasses;
 
 /// Chains whose mean is taken.
 const CHAINS: usize = 2;
@@ -28,6 +29,8 @@ const DROPOUT: f64 = 0.1;
 pub(crate) struct Tagger {
     extraction: Extraction,
     commas: CommaRule,
+    /// Where an encoder is at hand.
+    classes: Option<WordClasses>,
     chains: Vec<PartTagger>,
 }
 
@@ -38,6 +41,9 @@ pub(crate) struct Settings<'a> {
     pub(crate) epochs: Option<usize>,
     pub(crate) extraction: Extraction,
     pub(crate) commas: CommaRule,
+    /// Whether tags tell where an entity begins, so that neighbours of one kind stay apart.
+    pub(crate) marks_starts: bool,
+    pub(crate) penalty: Penalty,
 }
 
 struct PartTagger {
@@ -64,15 +70,22 @@ impl Tagger {
         settings: Settings<'_>,
         context: &TrainContext<'_>,
     ) -> Result<Option<Self>, Cancelled> {
+        if corpus.examples.iter().all(|example| example.entities.is_empty()) {
+            return Ok(None);
+        }
         let mut chains = Vec::new();
+        let classes = match settings.extraction {
+            Extraction::Rich => WordClasses::train(corpus.messages, settings.seed, context)?,
+            Extraction::Windows(_) => None,
+        };
         for part in [Part::Entity, Part::Role, Part::Group] {
-            let trained = PartTagger::train(part, corpus, &settings, context)?;
+            let trained = PartTagger::train(part, (corpus, classes.as_ref()), &settings, context)?;
             if part == Part::Entity && trained.is_none() {
                 return Ok(None);
             }
             chains.extend(trained);
         }
-        Ok(Some(Self { extraction: settings.extraction, commas: settings.commas, chains }))
+        Ok(Some(Self { extraction: settings.extraction, commas: settings.commas, classes, chains }))
     }
 
     /// Entities of a message.
@@ -80,7 +93,7 @@ impl Tagger {
         if message.tokens.is_empty() {
             return Vec::new();
         }
-        let base = token_features::extract(message, hint, &self.extraction);
+        let base = features(message, hint, (&self.extraction, self.classes.as_ref()));
         let mut found: [Vec<TokenLabel>; 3] = Default::default();
         for chain in &self.chains {
             let labels = match chain.part {
@@ -98,7 +111,10 @@ impl Tagger {
 
     pub(crate) fn store_into(&self, stored: &mut Stored) -> Value {
         let chains = self.chains.iter().enumerate();
-        chains.map(|(number, chain)| chain.store_into(&format!("chain{number}."), stored)).collect()
+        let chains: Vec<Value> =
+            chains.map(|(number, chain)| chain.store_into(&format!("chain{number}."), stored)).collect();
+        let classes = self.classes.as_ref().map(|classes| classes.store_into(stored));
+        json!({"chains": chains, "classes": classes})
     }
 
     pub(crate) fn load_from(
@@ -106,14 +122,28 @@ impl Tagger {
         stored: &mut Stored,
         (extraction, commas): (Extraction, CommaRule),
     ) -> Result<Option<Self>, Unreadable> {
-        let Some(states) = state.as_array() else { return Ok(None) };
+        let Some(states) = state["chains"].as_array() else { return Ok(None) };
+        let classes = WordClasses::load_from(&state["classes"], stored)?;
         let chains = states
             .iter()
             .enumerate()
             .map(|(number, state)| PartTagger::load_from(&format!("chain{number}."), state, stored))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Self { extraction, commas, chains }))
+        Ok(Some(Self { extraction, commas, classes, chains }))
     }
+}
+
+/// Features of the tokens of a message.
+fn features(
+    message: &Message<'_>,
+    hint: Option<u64>,
+    (extraction, classes): (&Extraction, Option<&WordClasses>),
+) -> Vec<Vec<u64>> {
+    let mut features = token_features::extract(message, hint, extraction);
+    if let Some(classes) = classes {
+        token_features::add_classes(&classes.of(message), &mut features);
+    }
+    features
 }
 
 /// Adds what the first chain found to the features of each token.
@@ -137,7 +167,7 @@ fn with_entities(base: &[Vec<u64>], entities: &[TokenLabel]) -> Vec<Vec<u64>> {
 impl PartTagger {
     fn train(
         part: Part,
-        corpus: &Corpus<'_>,
+        (corpus, classes): (&Corpus<'_>, Option<&WordClasses>),
         settings: &Settings<'_>,
         context: &TrainContext<'_>,
     ) -> Result<Option<Self>, Cancelled> {
@@ -160,7 +190,7 @@ impl PartTagger {
                 continue;
             }
             let hint = corpus.hints.get(number).copied().flatten();
-            let mut features = token_features::extract(message, hint, &settings.extraction);
+            let mut features = features(message, hint, (&settings.extraction, classes));
             if part != Part::Entity {
                 let mut entities = vec![TokenLabel::default(); message.tokens.len()];
                 for (tokens, entity) in gold {
@@ -169,7 +199,11 @@ impl PartTagger {
                 }
                 features = with_entities(&features, &entities);
             }
-            let tags = tags_of(part, gold, &labels, message.tokens.len());
+            let mut tags = tags_of(part, gold, &labels, message.tokens.len());
+            if !settings.marks_starts {
+                // A label's inside tag follows its start tag.
+                tags.iter_mut().for_each(|tag| *tag += *tag % 2);
+            }
             for (features, tag) in features.iter().zip(tags) {
                 columns.clear();
                 columns.extend(features.iter().map(|hash| index.insert(*hash)));
@@ -181,9 +215,10 @@ impl PartTagger {
         let usual = || (500.0 / (sequences.len().max(1) as f32).sqrt()).clamp(5.0, 60.0) as usize;
         let epochs = settings.epochs.unwrap_or_else(usual);
         let tags = 2 * labels.len() + 1;
-        // An inside tag continues its own kind only.
-        let allowed = |from: Option<usize>, to: usize| {
-            to == 0 || to % 2 == 1 || from.is_some_and(|from| from == to || from + 1 == to)
+        // An inside tag continues its own kind only; without starts there is nothing else.
+        let allowed = |from: Option<usize>, to: usize| match settings.marks_starts {
+            true => to == 0 || to % 2 == 1 || from.is_some_and(|from| from == to || from + 1 == to),
+            false => to % 2 == 0,
         };
         let go_on = |epoch: usize| {
             context.progress.report(settings.phase, epoch as u64, epochs as u64);
@@ -191,7 +226,8 @@ impl PartTagger {
         };
         let trained = parallel::map(context.threads, CHAINS, |number| {
             let seed = settings.seed ^ (number as u64) << 40;
-            let options = chain::Options { epochs, rate: 0.15, decay: 0.002, dropout: DROPOUT, seed };
+            let options =
+                chain::Options { epochs, rate: 0.15, penalty: settings.penalty, dropout: DROPOUT, seed };
             chain::train(&sequences, (index.len(), tags), allowed, &options, go_on)
         });
         let trained: Option<Vec<Chain>> = trained.into_iter().collect();

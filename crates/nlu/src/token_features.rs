@@ -5,6 +5,7 @@ use intendant_text::chars::{is_digits, is_title, is_upper, shape};
 
 use crate::message::Message;
 use crate::ngrams::fold;
+use crate::word_classes::Classes;
 
 /// Which features are extracted.
 #[derive(Clone, Debug)]
@@ -118,6 +119,18 @@ fn patterns(message: &Message<'_>, token: usize, features: &mut Vec<u64>) {
                 if !features.contains(&feature) {
                     features.push(feature);
                 }
+            }
+        }
+    }
+}
+
+/// Adds the classes of each token's word and of its neighbours'.
+pub(crate) fn add_classes(classes: &[Option<Classes>], features: &mut [Vec<u64>]) {
+    for (token, features) in features.iter_mut().enumerate() {
+        for offset in [-1isize, 0, 1] {
+            let neighbour = usize::try_from(token as isize + offset).ok().and_then(|at| classes.get(at));
+            for (level, class) in neighbour.copied().flatten().iter().flatten().enumerate() {
+                features.push(at(offset, mix(u64::from(*class) << 8 | level as u64 | 0xC1A5 << 32)));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `WhitespaceTokenizer` and `SpacyTokenizer`.
+//! `WhitespaceTokenizer` and `SpacyTokenizer`, and what tokenizers have in common.
 
 use intendant_component::diagnostic::Diagnostic;
 use intendant_component::stored::{Stored, Unreadable};
@@ -25,7 +25,8 @@ pub(crate) const INFO: ComponentInfo = ComponentInfo {
     load,
 };
 
-const OPTIONS: [OptionInfo; 4] = [
+/// Options of every tokenizer.
+pub(crate) const OPTIONS: [OptionInfo; 4] = [
     option(
         "intent_tokenization_flag",
         OptionKind::Flag,
@@ -54,6 +55,16 @@ struct Tokenizer {
     token_pattern: Option<Pattern>,
 }
 
+/// Puts tokens into a message, each replaced by what `pattern` finds in it.
+pub(crate) fn put(message: &mut Message<'_>, tokens: Vec<Token>, pattern: Option<&Pattern>) {
+    message.tokens = match pattern {
+        Some(pattern) => tokens.iter().flat_map(|token| cut(message.text, token, pattern)).collect(),
+        None => tokens,
+    };
+    let spans = message.tokens.iter().map(|token| (token.start_chars, token.end_chars)).collect();
+    message.parse.text_tokens = Some(spans);
+}
+
 fn train_spacy(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annotator>, Cancelled> {
     let token_pattern = pattern_of(options, training);
     Ok(Box::new(Tokenizer { cut: signs::tokenize, token_pattern }))
@@ -68,8 +79,9 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
     if UNSPACED.contains(&language) {
         let message = format!("`WhitespaceTokenizer` cannot cut `{language}`, which has no spaces");
         training.diagnostics.push(
-            Diagnostic::error(options.source.clone(), message)
-                .with_hint("set `token_pattern` and another `language`, or cut the text before"),
+            Diagnostic::error(options.source.clone(), message).with_hint(
+                "use `JiebaTokenizer` for Chinese; else set `token_pattern` and another `language`",
+            ),
         );
     }
     let token_pattern = pattern_of(options, training);
@@ -77,7 +89,7 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
 }
 
 /// The compiled `token_pattern`; a wrong one is reported.
-fn pattern_of(options: &Options, training: &mut Training<'_>) -> Option<Pattern> {
+pub(crate) fn pattern_of(options: &Options, training: &mut Training<'_>) -> Option<Pattern> {
     match options.text("token_pattern").map(|written| Pattern::new(written, true))? {
         Ok(pattern) => Some(pattern),
         Err(reason) => {
@@ -88,7 +100,7 @@ fn pattern_of(options: &Options, training: &mut Training<'_>) -> Option<Pattern>
     }
 }
 
-fn stored_pattern(options: &Options) -> Result<Option<Pattern>, Unreadable> {
+pub(crate) fn stored_pattern(options: &Options) -> Result<Option<Pattern>, Unreadable> {
     let pattern = options.text("token_pattern").map(|written| Pattern::new(written, true));
     pattern.transpose().map_err(Unreadable::new)
 }
@@ -99,13 +111,7 @@ fn load(options: &Options, _: Slot, _: Stored) -> Result<Box<dyn Annotator>, Unr
 
 impl Annotator for Tokenizer {
     fn annotate(&self, message: &mut Message<'_>) {
-        let tokens = (self.cut)(message.text);
-        message.tokens = match &self.token_pattern {
-            Some(pattern) => tokens.iter().flat_map(|token| cut(message.text, token, pattern)).collect(),
-            None => tokens,
-        };
-        let spans = message.tokens.iter().map(|token| (token.start_chars, token.end_chars)).collect();
-        message.parse.text_tokens = Some(spans);
+        put(message, (self.cut)(message.text), self.token_pattern.as_ref());
     }
 }
 

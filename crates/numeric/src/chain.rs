@@ -73,13 +73,57 @@ pub struct Options {
     pub epochs: usize,
     /// Step size.
     pub rate: f32,
-    /// Pull of every touched weight towards zero.
-    pub decay: f32,
+    /// What keeps weights small.
+    pub penalty: Penalty,
     /// Share of the features that are left out at each visit of a sequence, so that words that
     /// are known do not make their surroundings redundant.
     pub dropout: f64,
     /// Seed of the order of sequences and of what is left out.
     pub seed: u64,
+}
+
+/// What keeps weights small.
+#[derive(Clone, Copy, Debug)]
+pub enum Penalty {
+    /// Every touched weight is pulled towards zero by this share of it.
+    Decay(f32),
+    /// Sizes and squares of all weights count against the likelihood of the whole data, as in
+    /// CRFsuite. Each visit of a feature takes its share, by proximal steps (Duchi and Singer 2009).
+    #[allow(missing_docs)]
+    Elastic { l1: f32, l2: f32 },
+}
+
+impl Penalty {
+    /// The pull at one of `1 / share` visits in a walk over the data.
+    fn pull(self, share: f32) -> Pull {
+        match self {
+            Self::Decay(decay) => Pull { slope: decay, threshold: 0.0 },
+            Self::Elastic { l1, l2 } => Pull { slope: 2.0 * l2 * share, threshold: l1 * share },
+        }
+    }
+}
+
+/// A penalty at one step.
+#[derive(Clone, Copy)]
+struct Pull {
+    /// Factor of a weight in its gradient.
+    slope: f32,
+    /// By how much a step of size 1 shrinks a weight.
+    threshold: f32,
+}
+
+impl Pull {
+    #[inline(always)]
+    fn step(self, weight: &mut f32, squares: &mut f32, gradient: f32, rate: f32) {
+        *squares += gradient * gradient;
+        if self.threshold == 0.0 {
+            *weight -= rate * gradient / (squares.sqrt() + 1e-3);
+            return;
+        }
+        let size = rate / (squares.sqrt() + 1e-3);
+        let moved = *weight - size * gradient;
+        *weight = moved.signum() * (moved.abs() - size * self.threshold).max(0.0);
+    }
 }
 
 /// A trained tagger.
@@ -118,6 +162,7 @@ pub fn train(
     mut go_on: impl FnMut(usize) -> bool,
 ) -> Option<Chain> {
     let mut trainer = Trainer::new(sequences, features, tags, &allowed);
+    let of_transitions = options.penalty.pull(1.0 / sequences.len().div_ceil(BATCH).max(1) as f32);
     let mut order: Vec<usize> = (0..sequences.len()).collect();
     let mut random = Random::new(options.seed);
     for epoch in 0..options.epochs {
@@ -134,9 +179,9 @@ pub fn train(
                 thinned.push_thinned(sequences, *sequence, || random.unit() >= options.dropout);
             }
             for sequence in 0..thinned.len() {
-                trainer.learn(&thinned, sequence, (rate, options.decay));
+                trainer.learn(&thinned, sequence, (rate, options.penalty));
             }
-            trainer.update_transitions(rate, options.decay);
+            trainer.update_transitions(rate, of_transitions);
         }
     }
     // As many features as are seen in training on average weigh as much as all will.
@@ -161,6 +206,8 @@ pub fn mean(chains: Vec<Chain>) -> Option<Chain> {
 
 struct Trainer {
     chain: Chain,
+    /// One over the number of tokens that have each feature.
+    shares: Vec<f32>,
     entry_squares: Vec<f32>,
     transition_squares: Vec<f32>,
     transition_gradient: Vec<f32>,
@@ -178,6 +225,8 @@ impl Trainer {
         for (token, tag) in sequences.tags.iter().enumerate() {
             seen.extend(sequences.token(token).iter().map(|feature| (*feature, *tag)));
         }
+        let mut occurrences = vec![0u32; features];
+        seen.iter().for_each(|(feature, _)| occurrences[*feature as usize] += 1);
         seen.sort_unstable();
         seen.dedup();
         let mut starts = vec![0u32; features + 1];
@@ -203,6 +252,7 @@ impl Trainer {
             transitions,
         };
         Self {
+            shares: occurrences.iter().map(|count| 1.0 / (*count).max(1) as f32).collect(),
             lattice: Lattice::new(&chain),
             entry_squares: vec![0.0; seen.len()],
             transition_squares: vec![0.0; chain.transitions.len()],
@@ -211,7 +261,7 @@ impl Trainer {
         }
     }
 
-    fn learn(&mut self, sequences: &Sequences, sequence: usize, (rate, decay): (f32, f32)) {
+    fn learn(&mut self, sequences: &Sequences, sequence: usize, (rate, penalty): (f32, Penalty)) {
         let tokens = sequences.sequence_starts[sequence]..sequences.sequence_starts[sequence + 1];
         self.lattice.clear();
         for token in tokens.clone() {
@@ -226,6 +276,7 @@ impl Trainer {
             previous = usize::from(gold);
             let marginals = self.lattice.marginals(position);
             for feature in sequences.token(token) {
+                let pull = penalty.pull(self.shares[*feature as usize]);
                 let span = self.chain.starts[*feature as usize] as usize
                     ..self.chain.starts[*feature as usize + 1] as usize;
                 for entry in span {
@@ -235,25 +286,21 @@ impl Trainer {
                         gradient -= 1.0;
                     }
                     let weight = &mut self.chain.entry_weights[entry];
-                    gradient += decay * *weight;
+                    gradient += pull.slope * *weight;
                     if gradient.abs() > 1e-5 {
-                        let squares = &mut self.entry_squares[entry];
-                        *squares += gradient * gradient;
-                        *weight -= rate * gradient / (squares.sqrt() + 1e-3);
+                        pull.step(weight, &mut self.entry_squares[entry], gradient, rate);
                     }
                 }
             }
         }
     }
 
-    fn update_transitions(&mut self, rate: f32, decay: f32) {
+    fn update_transitions(&mut self, rate: f32, pull: Pull) {
         for (entry, gradient) in self.transition_gradient.iter_mut().enumerate() {
             if gradient.abs() > 1e-6 {
                 let weight = &mut self.chain.transitions[entry];
-                let total = *gradient + decay * *weight;
-                let squares = &mut self.transition_squares[entry];
-                *squares += total * total;
-                *weight -= rate * total / (squares.sqrt() + 1e-3);
+                let total = *gradient + pull.slope * *weight;
+                pull.step(weight, &mut self.transition_squares[entry], total, rate);
                 self.lattice.set_transition(entry, *weight);
             }
             *gradient = 0.0;
@@ -571,7 +618,7 @@ mod tests {
 
     #[test]
     fn context_decides() {
-        let options = Options { epochs: 30, rate: 0.3, decay: 0.0, dropout: 0.0, seed: 1 };
+        let options = Options { epochs: 30, rate: 0.3, penalty: Penalty::Decay(0.0), dropout: 0.0, seed: 1 };
         let chain = train(&flights(), (4, 3), |_, _| true, &options, |_| true).unwrap();
         let mut lattice = chain.lattice();
         let tokens: [&[u32]; 3] = [&[1], &[0, 3], &[0, 2]];
@@ -586,7 +633,7 @@ mod tests {
 
     #[test]
     fn forbidden_transitions_never_happen() {
-        let options = Options { epochs: 5, rate: 0.3, decay: 0.0, dropout: 0.0, seed: 1 };
+        let options = Options { epochs: 5, rate: 0.3, penalty: Penalty::Decay(0.0), dropout: 0.0, seed: 1 };
         let never_twice = |from: Option<usize>, to: usize| !(to == 1 && from != Some(0));
         let chain = train(&flights(), (4, 3), never_twice, &options, |_| true).unwrap();
         let tokens: [&[u32]; 2] = [&[0, 2], &[0, 2]];
@@ -598,7 +645,7 @@ mod tests {
     #[test]
     fn the_mean_of_chains_decides_as_they_do() {
         let chain = |seed| {
-            let options = Options { epochs: 30, rate: 0.3, decay: 0.0, dropout: 0.2, seed };
+            let options = Options { epochs: 30, rate: 0.3, penalty: Penalty::Decay(0.0), dropout: 0.2, seed };
             train(&flights(), (4, 3), |_, _| true, &options, |_| true).unwrap()
         };
         let mean = mean(vec![chain(1), chain(2)]).unwrap();
@@ -609,8 +656,25 @@ mod tests {
     }
 
     #[test]
+    fn sizes_that_count_leave_few_weights_and_squares_leave_small_ones() {
+        let weights = |l1, l2| {
+            let penalty = Penalty::Elastic { l1, l2 };
+            let options = Options { epochs: 60, rate: 0.3, penalty, dropout: 0.0, seed: 1 };
+            let chain = train(&flights(), (4, 3), |_, _| true, &options, |_| true).unwrap();
+            let used = chain.entry_weights.iter().filter(|weight| **weight != 0.0).count();
+            (used, chain.entry_weights.iter().map(|weight| weight.abs()).fold(0.0, f32::max))
+        };
+        let (all, free) = weights(0.0, 0.0);
+        let (few, _) = weights(1.0, 0.0);
+        let (_, small) = weights(0.0, 1.0);
+        assert!(few > 0 && few < all, "{few} of {all}");
+        assert!(small > 0.0 && small < free / 2.0, "{small} of {free}");
+        assert_eq!(weights(1e6, 0.0).0, 0);
+    }
+
+    #[test]
     fn training_can_be_stopped() {
-        let options = Options { epochs: 5, rate: 0.3, decay: 0.0, dropout: 0.0, seed: 1 };
+        let options = Options { epochs: 5, rate: 0.3, penalty: Penalty::Decay(0.0), dropout: 0.0, seed: 1 };
         assert!(train(&flights(), (4, 3), |_, _| true, &options, |epoch| epoch < 2).is_none());
     }
 }

@@ -7,6 +7,7 @@
 pub mod binary;
 pub mod calibration;
 pub mod chain;
+pub mod cluster;
 pub mod dense;
 pub mod factored;
 pub mod index;

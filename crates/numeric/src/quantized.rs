@@ -1,9 +1,12 @@
 //! Weight matrices in a byte per weight.
 
+use crate::parallel;
 use crate::svm::dispatch;
 
 /// Weights below this share of the largest of the matrix are dropped from sparse rows.
 const NEGLIGIBLE: f32 = 0.002;
+/// Rows that are rounded in one go.
+const UNIT: usize = 1024;
 /// Bytes of an entry of a sparse row: a column and a weight.
 const ENTRY: usize = 3;
 
@@ -28,10 +31,24 @@ impl Default for Matrix {
 
 impl Matrix {
     /// Rounds rows of weights; each row's largest weight becomes 127 steps.
-    pub fn build(columns: usize, rows: usize, mut row: impl FnMut(usize) -> Vec<f32>) -> Self {
+    pub fn build(
+        (rows, columns): (usize, usize),
+        threads: usize,
+        row: impl Fn(usize) -> Vec<f32> + Sync,
+    ) -> Self {
+        let parts = parallel::map(threads, rows.div_ceil(UNIT), |unit| {
+            let mut part = Self { columns, ..Self::default() };
+            for number in unit * UNIT..((unit + 1) * UNIT).min(rows) {
+                part.push(&row(number));
+            }
+            part
+        });
         let mut matrix = Self { columns, ..Self::default() };
-        for number in 0..rows {
-            matrix.push(&row(number));
+        for part in parts {
+            let before = matrix.bytes.len() as u32;
+            matrix.starts.extend(part.starts[1..].iter().map(|start| before + start));
+            matrix.scales.extend(part.scales);
+            matrix.bytes.extend(part.bytes);
         }
         matrix
     }
@@ -121,7 +138,7 @@ mod tests {
     #[test]
     fn rounding_stays_within_half_a_step() {
         let rows = [vec![0.5f32, -1.27, 0.0, 0.3], vec![0.0; 4], vec![0.0, 0.0, 0.8, 0.0]];
-        let matrix = Matrix::build(4, 3, |row| rows[row].clone());
+        let matrix = Matrix::build((3, 4), 2, |row| rows[row].clone());
         assert_eq!(matrix.parts().2.len(), 7);
         for (number, row) in rows.iter().enumerate() {
             let mut sums = [0.0; 4];

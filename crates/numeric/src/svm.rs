@@ -13,6 +13,9 @@ use crate::sparse::Rows;
 /// Classes that are trained together.
 pub const LANES: usize = 16;
 
+/// Share of the tolerance below which an example's violations count as none.
+const SATISFIED: f32 = 0.3;
+
 /// How to train.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -156,13 +159,20 @@ impl Block {
     }
 
     fn run(&mut self, data: &Data<'_>, block: usize, members: &[u32], options: &Options) {
-        let mut order = members.to_vec();
+        // Examples that are satisfied are left out until all others are, then looked at again
+        // (the paper's section 3.2, by examples instead of by variables).
+        let mut active = members.to_vec();
+        let mut satisfied = Vec::new();
         let mut random = Random::new(options.seed ^ (block as u64) << 32);
         for _ in 0..options.passes {
-            random.shuffle(&mut order);
-            let violation = pass(self, data, (block * LANES) as u32, &order, options.cost);
-            if violation < options.tolerance {
+            random.shuffle(&mut active);
+            let first_class = (block * LANES) as u32;
+            let violation = pass(self, data, first_class, &mut active, (&mut satisfied, options));
+            if violation < options.tolerance && satisfied.is_empty() {
                 break;
+            }
+            if violation < options.tolerance || active.is_empty() {
+                active.append(&mut satisfied);
             }
         }
     }
@@ -192,26 +202,37 @@ macro_rules! dispatch {
 pub(crate) use dispatch;
 
 dispatch! {
-    /// One walk over `order`; returns the largest violation met.
-    fn pass(solver: &mut Block, data: &Data<'_>, first_class: u32, order: &[u32], cost: f32) -> f32 {
-        let mut violation_max = [0.0f32; LANES];
-        for row in order {
-            let row = *row as usize;
+    /// One walk over the active examples; returns the largest violation met. Those of which no
+    /// class is far from its optimum become satisfied.
+    fn pass(
+        solver: &mut Block,
+        data: &Data<'_>,
+        first_class: u32,
+        active: &mut Vec<u32>,
+        rest: (&mut Vec<u32>, &Options)
+    ) -> f32 {
+        let (satisfied, options) = rest;
+        let mut violation_max = 0.0f32;
+        let enough = options.tolerance * SATISFIED;
+        let mut kept = 0;
+        for at in 0..active.len() {
+            let row = active[at] as usize;
             let (columns, values) = data.rows.row(row);
             let mut scores = [0.0f32; LANES];
             scores_of(&solver.weights, columns, values, &mut scores);
-            let diagonal = data.diagonal(row, cost);
+            let diagonal = data.diagonal(row, options.cost);
             let step = 1.0 / (data.norms[row] + diagonal);
             let own = data.labels[row].wrapping_sub(first_class);
             let duals = &mut solver.duals[row];
             let mut delta = [0.0f32; LANES];
+            let mut violations = [0.0f32; LANES];
             let mut any = false;
             for lane in 0..LANES {
                 let side = if own == lane as u32 { 1.0 } else { -1.0 };
                 let dual = duals[lane] * side;
                 let gradient = side * scores[lane] - 1.0 + dual * diagonal;
                 let violation = if dual <= 0.0 { (-gradient).max(0.0) } else { gradient.abs() };
-                violation_max[lane] = violation_max[lane].max(violation);
+                violations[lane] = violation;
                 let updated = (dual - gradient * step).max(0.0);
                 let change = if violation > 1e-3 { updated - dual } else { 0.0 };
                 any |= change != 0.0;
@@ -221,8 +242,17 @@ dispatch! {
             if any {
                 add(&mut solver.weights, columns, values, &delta);
             }
+            let violation = violations.into_iter().fold(0.0, f32::max);
+            violation_max = violation_max.max(violation);
+            if violation < enough {
+                satisfied.push(row as u32);
+            } else {
+                active[kept] = row as u32;
+                kept += 1;
+            }
         }
-        violation_max.into_iter().fold(0.0, f32::max)
+        active.truncate(kept);
+        violation_max
     }
 }
 

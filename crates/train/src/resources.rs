@@ -1,4 +1,5 @@
-//! What components need from outside the project: folders of language models, read and checked.
+//! What components need from outside the project, read and checked: folders of language models and
+//! of dictionaries.
 //!
 //! A folder that cannot be used does not stop here: its component says so where it stands in the
 //! configuration, or in the archive that names it.
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use intendant_embed::{Encoder, FILES, Files};
-use intendant_nlu::{LanguageModel, Wanted};
+use intendant_nlu::{Dictionaries, LanguageModel, Wanted};
 use intendant_talk::data::{ComponentSpec, Resource};
 use sha2::{Digest, Sha256};
 
@@ -22,8 +23,19 @@ use crate::files;
 pub fn attach(specs: &mut [ComponentSpec]) {
     let mut read: BTreeMap<PathBuf, Result<Arc<LanguageModel>, String>> = BTreeMap::new();
     for spec in specs {
-        let Some(Wanted::LanguageModel { folder, below, digest }) = intendant_nlu::wanted(spec) else {
-            continue;
+        let (folder, below, digest) = match intendant_nlu::wanted(spec) {
+            None => continue,
+            Some(Wanted::LanguageModel { folder, below, digest }) => (folder, below, digest),
+            Some(Wanted::Dictionaries { folder }) => {
+                spec.resource = Some(match dictionaries(Path::new(&folder)) {
+                    Ok((dictionaries, digest)) => {
+                        spec.options.insert("dictionary_digest".to_owned(), digest.into());
+                        Resource::Ready(Arc::new(dictionaries))
+                    }
+                    Err(why) => Resource::Failed(why),
+                });
+                continue;
+            }
         };
         let model = match folder.map(|folder| (find(&folder, below.as_deref()), folder)) {
             None => Err("no folder of a language model is named".to_owned()),
@@ -54,6 +66,40 @@ fn find(folder: &str, below: Option<&str>) -> Option<PathBuf> {
     candidates.into_iter().find(|path| path.is_dir())
 }
 
+/// The text files of a folder in the order of their names, and their digest.
+fn dictionaries(folder: &Path) -> Result<(Dictionaries, String), String> {
+    let unreadable = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let is_hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        if path.is_file() && !is_hidden {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut dictionaries = Dictionaries::default();
+    let mut digest = Sha256::new();
+    for path in paths {
+        let bytes = files::read(&path).map_err(|error| error.to_string())?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            format!("{}: byte {} is not UTF-8", path.display(), error.utf8_error().valid_up_to() + 1)
+        })?;
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(&text);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        dictionaries.0.push((name, text));
+    }
+    if dictionaries.0.is_empty() {
+        return Err(format!("{} holds no dictionary", folder.display()));
+    }
+    Ok((dictionaries, hexadecimal(digest)))
+}
+
+fn hexadecimal(digest: Sha256) -> String {
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn language_model(folder: &Path) -> Result<Arc<LanguageModel>, String> {
     let mut found = Files::new();
     let mut digest = Sha256::new();
@@ -69,8 +115,7 @@ fn language_model(folder: &Path) -> Result<Arc<LanguageModel>, String> {
         }
     }
     let encoder = Encoder::read(&found).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    let model = LanguageModel::new(encoder, digest);
+    let model = LanguageModel::new(encoder, hexadecimal(digest));
     memory::load(&model);
     Ok(Arc::new(model))
 }
@@ -191,6 +236,30 @@ mod tests {
             failure(&attached(&json!({"model_name": "bert"}))),
             "no folder of a language model is named"
         );
+    }
+
+    #[test]
+    fn dictionaries_are_read_in_order_and_named_by_their_digest() {
+        let home = tempfile::tempdir().unwrap();
+        let attached = || {
+            let mut spec = ComponentSpec { name: "JiebaTokenizer".into(), ..ComponentSpec::default() };
+            spec.options.insert("dictionary_path".into(), home.path().to_str().into());
+            let mut specs = [spec];
+            attach(&mut specs);
+            let [spec] = specs;
+            spec
+        };
+        assert!(failure(&attached()).ends_with("holds no dictionary"));
+        fs::write(home.path().join("b.txt"), "两").unwrap();
+        fs::write(home.path().join("a.txt"), "一 5").unwrap();
+        let spec = attached();
+        let Some(Resource::Ready(found)) = &spec.resource else { panic!("{:?}", spec.resource) };
+        let found = Arc::clone(found).downcast::<Dictionaries>().unwrap();
+        assert_eq!(found.0, [("a.txt".to_owned(), "一 5".to_owned()), ("b.txt".to_owned(), "两".to_owned())]);
+        fs::write(home.path().join("b.txt"), "三").unwrap();
+        assert_ne!(attached().options["dictionary_digest"], spec.options["dictionary_digest"]);
+        fs::write(home.path().join("c.txt"), b"\xe4\xb8").unwrap();
+        assert!(failure(&attached()).ends_with("c.txt: byte 1 is not UTF-8"));
     }
 
     #[test]

@@ -216,6 +216,42 @@ fn conditional_random_fields_use_their_windows() {
 }
 
 #[test]
+fn neighbours_of_one_kind_are_one_without_marks_of_starts() {
+    let texts = [
+        "mix [red](color) [blue](color) now",
+        "mix [blue](color) [green](color) now",
+        "mix [green](color) now",
+    ];
+    let data = NluData {
+        examples: texts.iter().cycle().take(12).map(|text| crate::example("mix", text)).collect(),
+        ..NluData::default()
+    };
+    for name in ["CRFEntityExtractor", "DIETClassifier"] {
+        for (is_bilou, expected) in [(true, vec!["red", "green"]), (false, vec!["red green"])] {
+            let extractor = component(name, json!({"BILOU_flag": is_bilou}));
+            let pipeline = trained(&with_features(vec![extractor]), &data);
+            let parse = pipeline.parse("mix red green now");
+            let found: Vec<&str> = parse.entities.iter().filter_map(|entity| entity.value.as_str()).collect();
+            assert_eq!(found, expected, "{name} {is_bilou}");
+        }
+    }
+}
+
+#[test]
+fn penalties_of_random_fields_are_heeded() {
+    let found = |options: Value| {
+        let crf = component("CRFEntityExtractor", options);
+        trained(&with_features(vec![crf]), &small_data()).parse("get me from Jena to Ulm").entities
+    };
+    assert_eq!(found(json!({"L1_c": 0.01, "L2_c": 0.01})).len(), 2);
+    assert_eq!(found(json!({"L1_c": 1000.0})), []);
+    let sure = |entities: Vec<intendant_talk::message::Entity>| {
+        entities[0].extra["confidence_entity"].as_f64().unwrap()
+    };
+    assert!(sure(found(json!({"L2_c": 0.5}))) < sure(found(json!({"L2_c": 0.001}))));
+}
+
+#[test]
 fn duckling_works_in_process() {
     let specs = [component(
         "DucklingEntityExtractor",
@@ -231,6 +267,48 @@ fn duckling_works_in_process() {
     assert!(time.value.as_str().unwrap().starts_with("2023-11-15T00:00:00"), "{}", time.value);
     let timeless = pipeline.parse("tomorrow");
     assert!(timeless.entities.is_empty(), "without a time there is no tomorrow");
+}
+
+#[test]
+fn chinese_is_cut_by_a_dictionary_and_by_words_of_ones_own() {
+    use std::sync::Arc;
+
+    use intendant_component::training::{Silent, TrainContext};
+    use intendant_nlu::Dictionaries;
+    use intendant_talk::data::Resource;
+
+    let trained = |spec: &ComponentSpec, language: &str| {
+        let context = TrainContext { seed: 1, threads: 1, progress: &Silent };
+        let specs = std::slice::from_ref(spec);
+        intendant_nlu::train(specs, language, &small_data(), &small_domain(), &context)
+    };
+    let words = |pipeline: &Pipeline, text: &str| -> Vec<String> {
+        let spans = pipeline.parse(text).text_tokens.unwrap_or_default();
+        let cut = |(start, end): (usize, usize)| text.chars().skip(start).take(end - start).collect();
+        spans.into_iter().map(cut).collect()
+    };
+    let plain = component("JiebaTokenizer", json!({}));
+    let pipeline = trained(&plain, "zh").unwrap().0;
+    for (text, expected) in [
+        ("我想预订明天晚上的桌子", "我|想|预订|明天|晚上|的|桌子"),
+        ("请把灯关掉。", "请|把|灯|关掉|。"),
+        ("我要一杯咖啡和AB12的订单", "我要|一杯|咖啡|和|AB12|的|订单"),
+        ("北京 天气怎么样?", "北京|天气|怎么样|?"),
+        ("云智客服在哪里", "云智|客服|在|哪里"),
+    ] {
+        assert_eq!(words(&pipeline, text).join("|"), expected);
+    }
+    let own = Dictionaries(vec![("own.txt".into(), "云智客服\n预订明天 100 n\n\n".into())]);
+    let mut spec = component("JiebaTokenizer", json!({"dictionary_path": "words"}));
+    assert!(trained(&spec, "zh").err().unwrap().to_string().contains("its folder was not read"));
+    spec.resource = Some(Resource::Ready(Arc::new(own)));
+    let pipeline = trained(&spec, "zh-CN").unwrap().0;
+    assert_eq!(words(&pipeline, "云智客服在哪里").join("|"), "云智客服|在|哪里");
+    // The archive holds them.
+    spec.resource = None;
+    let loaded = Pipeline::load(std::slice::from_ref(&spec), pipeline.store()).unwrap();
+    assert_eq!(words(&loaded, "云智客服在哪里").join("|"), "云智客服|在|哪里");
+    assert!(trained(&plain, "en").err().unwrap().to_string().contains("cuts Chinese only"));
 }
 
 #[test]

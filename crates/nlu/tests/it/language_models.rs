@@ -84,6 +84,31 @@ fn words_never_seen_are_understood_by_what_they_mean() {
 }
 
 #[test]
+fn entities_are_found_by_what_words_mean() {
+    let texts = ["take [hello](word) now", "take [hi](word) now", "take bye now", "take goodbye now"];
+    let more =
+        ["now take [hi](word) please", "now take bye please", "now take [hello](word)", "now take goodbye"];
+    let examples = texts.iter().chain(&more).cycle().take(24);
+    let data =
+        NluData { examples: examples.map(|text| example("take", text)).collect(), ..NluData::default() };
+    let specs = |with_vectors: bool| {
+        let mut specs = vec![component("WhitespaceTokenizer", json!({}))];
+        let featurizer = with_model("LanguageModelFeaturizer", json!({"model_weights": "m"}));
+        specs.extend(with_vectors.then_some(featurizer));
+        specs.push(component("CountVectorsFeaturizer", json!({})));
+        specs.push(component("DIETClassifier", json!({"intent_classification": false})));
+        specs
+    };
+    let (pipeline, _) = train(&specs(true), &data).unwrap();
+    let loaded = Pipeline::load(&specs(true), pipeline.store()).unwrap();
+    for (text, expected) in [("take servus now", 1), ("take ciao now", 0), ("now take ahoi please", 1)] {
+        let found = pipeline.parse(text).entities;
+        assert_eq!(found.len(), expected, "{text}: {found:?}");
+        assert_eq!(loaded.parse(text).entities, found, "{text}");
+    }
+}
+
+#[test]
 fn a_stored_pipeline_answers_as_before_with_the_same_model_only() {
     let texts = ["servus", "book", "bye hello", "", "something else"];
     for specs in pipelines() {
@@ -170,8 +195,10 @@ fn what_stands_in_the_way_is_said_where_it_stands() {
 #[test]
 fn components_say_which_folder_they_need() {
     let check = |name: &str, options: Value, expected: Option<(Option<&str>, Option<&str>)>| {
-        let found = wanted(&component(name, options))
-            .map(|Wanted::LanguageModel { folder, below, .. }| (folder, below));
+        let found = match wanted(&component(name, options)) {
+            Some(Wanted::LanguageModel { folder, below, .. }) => Some((folder, below)),
+            _ => None,
+        };
         let expected = expected.map(|(folder, below)| (folder.map(str::to_owned), below.map(str::to_owned)));
         assert_eq!(found, expected, "{name}");
     };
