@@ -70,6 +70,10 @@ pub enum Command {
     Shell(ShellArgs),
     /// Measures a model on test stories and test data.
     Test(TestArgs),
+    /// Predicts for the rows of a file.
+    Predict(crate::commands::predictors::predict::PredictArgs),
+    /// Loads CSV files into the tables of a predictor.
+    Load(crate::commands::predictors::load::LoadArgs),
     /// Finds times, numbers, money and units in texts: Duckling's HTTP API.
     Entities(EntitiesArgs),
     /// Checks and transforms the project's data.
@@ -121,6 +125,9 @@ pub struct InitArgs {
     /// Where to create the project.
     #[arg(long, value_name = "DIR")]
     pub init_dir: Option<PathBuf>,
+    /// Create a predictor of this kind instead of an assistant.
+    #[arg(long, value_name = "KIND", value_parser = ["tabular", "text", "recommender", "foreign"])]
+    pub predictor: Option<String>,
 }
 
 /// Where a project's files are.
@@ -142,6 +149,9 @@ pub struct ProjectArgs {
 pub struct TrainArgs {
     #[command(subcommand)]
     pub part: Option<TrainPart>,
+    /// A predictor instead of the assistant: `churn` for predictors/churn.yml.
+    #[arg(value_name = "PREDICTOR")]
+    pub predictor: Option<String>,
     #[command(flatten)]
     pub project: ProjectArgs,
     #[command(flatten)]

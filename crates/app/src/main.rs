@@ -69,6 +69,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(arguments) => commands::run::run(arguments, &environment),
         Command::Up(arguments) => commands::up::run(&arguments, &environment),
         Command::Shell(arguments) => commands::shell::run(arguments, &environment),
+        Command::Load(arguments) => commands::predictors::load::run(&arguments, &environment),
+        Command::Predict(arguments) => commands::predictors::predict::run(&arguments, &environment),
         Command::Test(arguments) => commands::test::run(arguments, &environment),
         Command::Data(arguments) => commands::data::run(arguments.command, &environment),
         Command::Entities(arguments) => commands::entities::run(&arguments),

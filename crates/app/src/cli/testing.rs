@@ -88,6 +88,12 @@ pub struct NluTestOptions {
 pub struct TestArgs {
     #[command(subcommand)]
     pub part: Option<TestPart>,
+    /// A predictor instead of the assistant: `churn` for predictors/churn.yml.
+    #[arg(value_name = "PREDICTOR")]
+    pub predictor: Option<String>,
+    /// Rows to test a predictor on; what its declaration holds out unless given.
+    #[arg(long, value_name = "FILE", requires = "predictor")]
+    pub data: Option<String>,
     /// A model's file, or a folder of models of which the newest is taken.
     #[arg(short, long, default_value = "models", value_name = "PATH")]
     pub model: PathBuf,

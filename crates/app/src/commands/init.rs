@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use intendant_config::Environment;
+use intendant_predictor::read;
+use intendant_predictor::spec::Kind;
 use intendant_train::files;
 
 use crate::cli::InitArgs;
@@ -33,23 +35,80 @@ const STARTER: &[(&str, &str)] = starter![
     "tests/test_stories.yml",
 ];
 
+type Files = &'static [(&'static str, &'static str)];
+
+/// What `--predictor` creates, by kind.
+const PREDICTORS: [(Kind, Files); 4] = [
+    (
+        Kind::Tabular,
+        &[
+            ("predictors/leaves.yml", include_str!("../../starter/predictor/tabular.yml")),
+            ("data/customers.csv", include_str!("../../starter/predictor/tabular.csv")),
+        ],
+    ),
+    (
+        Kind::Text,
+        &[
+            ("predictors/headlines.yml", include_str!("../../starter/predictor/text.yml")),
+            ("data/headlines.csv", include_str!("../../starter/predictor/text.csv")),
+        ],
+    ),
+    (
+        Kind::Recommender,
+        &[
+            ("predictors/books.yml", include_str!("../../starter/predictor/recommender.yml")),
+            ("data/ratings.csv", include_str!("../../starter/predictor/ratings.csv")),
+            ("data/books.csv", include_str!("../../starter/predictor/items.csv")),
+        ],
+    ),
+    (Kind::Foreign, &[("predictors/elsewhere.yml", include_str!("../../starter/predictor/foreign.yml"))]),
+];
+
+/// Creates a predictor in a folder, which may be that of an assistant.
+fn predictor(folder: &Path, kind: Kind) -> Result<ExitCode, Failure> {
+    let files = PREDICTORS.iter().find(|(known, _)| *known == kind).map_or(&[][..], |(_, files)| files);
+    refuse_existing(folder, files)?;
+    for (path, content) in files {
+        files::write_whole(&folder.join(path), content.as_bytes())
+            .map_err(|error| Failure::of("FileError", &error))?;
+    }
+    let (path, _) = files.first().copied().unwrap_or_default();
+    let name = read::name_of(path);
+    say!("Created {path}{}.", if files.len() > 1 { " with data to learn from" } else { "" });
+    match kind {
+        Kind::Foreign => {
+            say!("Put the model's file where it says, and ask it with `intendant predict {name}`.")
+        }
+        _ => say!("Train it with `intendant train {name}`, serve it with `intendant up`."),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refuse_existing(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
+    let existing: Vec<&str> =
+        files.iter().map(|(path, _)| *path).filter(|path| folder.join(path).exists()).collect();
+    if existing.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} already holds {}; nothing was written. Choose an empty folder with --init-dir.",
+        folder.display(),
+        existing.join(", ")
+    );
+    Err(Failure::new("", message))
+}
+
 /// Creates the project, asks nothing with `--no-prompt`, and trains it.
 pub fn run(arguments: &InitArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    if let Some(kind) = arguments.predictor.as_deref().and_then(Kind::of) {
+        return predictor(arguments.init_dir.as_deref().unwrap_or(Path::new(".")), kind);
+    }
     let folder = match &arguments.init_dir {
         Some(folder) => folder.clone(),
         None if arguments.no_prompt => PathBuf::from("."),
         None => ask_folder()?,
     };
-    let existing: Vec<&str> =
-        STARTER.iter().map(|(path, _)| *path).filter(|path| folder.join(path).exists()).collect();
-    if !existing.is_empty() {
-        let message = format!(
-            "{} already holds {}; nothing was written. Choose an empty folder with --init-dir.",
-            folder.display(),
-            existing.join(", ")
-        );
-        return Err(Failure::new("", message));
-    }
+    refuse_existing(&folder, STARTER)?;
     for (path, content) in STARTER {
         files::write_whole(&folder.join(path), content.as_bytes())
             .map_err(|error| Failure::of("FileError", &error))?;

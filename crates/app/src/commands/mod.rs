@@ -12,6 +12,7 @@ pub mod interactive;
 pub mod markers;
 pub mod models;
 pub mod parity;
+pub mod predictors;
 pub mod reference;
 pub mod run;
 pub mod run_actions;

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use intendant_config as config;
+use intendant_predictor::spec::Kind;
+use intendant_predictor::{keys, routes};
 use intendant_talk::data::ComponentSpec;
 
 use crate::cli::Cli;
@@ -21,11 +23,46 @@ pub fn run() -> Result<ExitCode, Failure> {
         ("components.md", components()),
         ("environment.md", environment()),
         ("policies.md", policies()),
+        ("predictors.md", predictors()),
     ];
     for (name, content) in pages {
         terminal::part(format_args!("\u{c}{name}\n{NOTICE}\n\n{content}"));
     }
+    // JSON knows no comments.
+    let schema = serde_json::to_string_pretty(&intendant_predictor::schema::schema());
+    let schema = schema.map_err(|error| Failure::of("", &error))?;
+    terminal::part(format_args!("\u{c}predictor.schema.json\n{schema}\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keys, figures and placeholders of predictors.
+fn predictors() -> String {
+    let kinds = |kinds: &[Kind]| match kinds.len() == Kind::ALL.len() {
+        true => "all".to_owned(),
+        false => kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
+    };
+    let mut page = String::from(
+        "# Predictors\n\nKeys of `predictors/NAME.yml`; what they hold is described in [Predictors](../predictors.md) and \
+         checked by the [JSON Schema](predictor.schema.json).\n\n| key | kinds | needed by | meaning |\n|---|---|---|---|\n",
+    );
+    for key in keys::KEYS {
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            key.name,
+            kinds(key.kinds),
+            kinds(key.needed_by),
+            key.about
+        ));
+    }
+    page.push_str("\n## Figures\n\n| figure | kinds |\n|---|---|\n");
+    for (name, of) in keys::METRICS {
+        page.push_str(&format!("| `{name}` | {} |\n", kinds(of)));
+    }
+    page.push_str("\n## What answers of routes can name\n\n| placeholder | stands for |\n|---|---|\n");
+    for (name, about) in routes::PLACEHOLDERS {
+        page.push_str(&format!("| `{name}` | {about} |\n"));
+    }
+    page
 }
 
 fn environment() -> String {

@@ -20,6 +20,7 @@ use intendant_serve::server::Server;
 use intendant_train::models;
 
 use crate::cli::{RunArgs, ServerArgs};
+use crate::commands::predictors;
 use crate::failure::Failure;
 use crate::model;
 use crate::stopping::Stop;
@@ -35,6 +36,9 @@ pub fn run(arguments: RunArgs, environment: &Environment) -> Result<ExitCode, Fa
         return super::run_actions::run(part);
     }
     refuse_unsupported(&arguments.server)?;
+    if predictors::serve::are_alone(environment) {
+        return predictors::serve::run(&arguments, environment);
+    }
     let model_path = arguments.model.path();
     let newest = models::newest(&model_path).map_err(|error| Failure::of("", &error))?;
     let runtime = wiring::runtime()?;
@@ -132,9 +136,16 @@ pub async fn api_router(
     .await?;
     let auth =
         Auth::new(arguments.auth_token.clone(), arguments.jwt_secret.as_deref(), &arguments.jwt_method);
+    let auth = auth.map_err(|error| Failure::of("", &error))?;
+    let predictors = match arguments.enable_api && predictors::serve::are_there() {
+        true => {
+            Some(predictors::serve::open(Path::new("models"), (auth.clone(), stop), environment).await?.0)
+        }
+        false => None,
+    };
     let settings = ApiSettings {
         enable_api: arguments.enable_api,
-        auth: auth.map_err(|error| Failure::of("", &error))?,
+        auth,
         cors: Cors { origins: arguments.cors.clone().unwrap_or_default() },
         body_bytes_max: BODY_BYTES_MAX,
         response_timeout: Duration::from_secs(arguments.response_timeout),
@@ -150,6 +161,10 @@ pub async fn api_router(
     });
     let router =
         if arguments.enable_api { router.nest("/entities", super::entities::router()) } else { router };
+    let router = match predictors {
+        Some(predictors) => intendant_api::predictors::router(&predictors).merge(router),
+        None => router,
+    };
     Ok((router, channels))
 }
 

@@ -28,6 +28,10 @@ pub enum Mode {
 
 /// Runs `intendant test [core|nlu]`; without a part both, stories end to end.
 pub fn run(arguments: TestArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    if let Some(name) = &arguments.predictor {
+        let what = (arguments.model.as_path(), arguments.data.as_deref(), arguments.output.json);
+        return super::predictors::test::run(name, what, environment);
+    }
     match arguments.part {
         Some(TestPart::Core { model, output, core, e2e }) => {
             let mode = if e2e { Mode::EndToEnd } else { Mode::ActionsOnly };

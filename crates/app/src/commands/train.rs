@@ -184,6 +184,9 @@ fn tell_machine(outcome: &Outcome) -> ExitCode {
 
 /// Runs `intendant train`.
 pub fn run(arguments: TrainArgs, quiet: bool, environment: &Environment) -> Result<ExitCode, Failure> {
+    if let Some(name) = &arguments.predictor {
+        return super::predictors::train::run(name, &arguments, quiet, environment);
+    }
     if let Some(TrainPart::Core { config, .. }) = &arguments.part
         && config.len() > 1
     {

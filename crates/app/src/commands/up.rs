@@ -11,6 +11,7 @@ use intendant_serve::server::Server;
 
 use crate::cli::{Cli, Command, ServerArgs, UpArgs};
 use crate::commands;
+use crate::commands::predictors;
 use crate::commands::run::{House, api_router, listen_until_stopped};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
@@ -24,6 +25,9 @@ use crate::{gateway_wiring, wiring};
 pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     refuse_open_door(arguments)?;
     let folder = &arguments.dir;
+    if folder.join(predictors::FOLDER).is_dir() && !folder.join("config.yml").exists() {
+        return predictors::up::run(arguments, environment);
+    }
     if !folder.join("config.yml").exists() {
         let message = format!(
             "{} holds no config.yml; name a project's folder, or create one with `intendant init`",

@@ -11,6 +11,7 @@ mod logging;
 mod openapi;
 mod page;
 mod parity;
+mod predictors;
 mod reference;
 mod registry;
 mod replicas;

@@ -12,6 +12,8 @@ use serde_json::json;
 
 use super::show::table;
 use super::{Where, catalog, failure, platform};
+use crate::commands::predictors;
+use crate::commands::predictors::measured::{is_predictor, own_gates};
 use crate::failure::Failure;
 use crate::measure::{Dataset, measure as measure_model};
 use crate::terminal::say;
@@ -68,7 +70,7 @@ pub struct MeasureArgs {
     /// A tag, `name:version`, a file's name, the beginning of a digest, or `latest`.
     #[arg(value_name = "MODEL")]
     model: String,
-    /// A file or folder with test examples or test stories.
+    /// A file or folder with test examples or test stories, or with rows for a predictor.
     #[arg(value_name = "DATASET")]
     dataset: String,
     #[command(flatten)]
@@ -189,8 +191,7 @@ pub async fn history(arguments: &HistoryArgs, environment: &Environment) -> Resu
 pub async fn measure(arguments: &MeasureArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     let catalog = catalog(&arguments.place, environment).await?;
     let version = catalog.find(&arguments.model).await.map_err(failure)?;
-    let dataset = Dataset::read(&arguments.dataset, environment)?;
-    let measured = measured(&catalog, &version, &dataset).await?;
+    let measured = figures(&catalog, &version, &arguments.dataset, environment).await?;
     if arguments.json {
         let told = json!({"model": version.reference(), "dataset": arguments.dataset, "metrics": measured});
         say!("{told}");
@@ -213,16 +214,18 @@ async fn judge(
     (version, current): (&Version, Option<&Version>),
     environment: &Environment,
 ) -> Result<Vec<Outcome>, Failure> {
-    let gates = gates(tag, environment)?;
+    let mut gates = gates(tag, environment)?;
+    if is_predictor(version) {
+        gates.extend(own_gates(catalog, version)?);
+    }
     let current = current.filter(|current| current.digest != version.digest);
     let (mut candidate, mut standing) = (Values::new(), Values::new());
     let datasets: BTreeSet<&str> = gates.iter().map(|gate| gate.dataset.as_str()).collect();
     for name in datasets {
-        let dataset = Dataset::read(name, environment)?;
-        candidate.insert(name.to_owned(), measured(catalog, version, &dataset).await?);
+        candidate.insert(name.to_owned(), figures(catalog, version, name, environment).await?);
         let is_compared = gates.iter().any(|gate| gate.dataset == name && gate.no_worse_by.is_some());
         if let Some(current) = current.filter(|_| is_compared) {
-            standing.insert(name.to_owned(), measured(catalog, current, &dataset).await?);
+            standing.insert(name.to_owned(), figures(catalog, current, name, environment).await?);
         }
     }
     let standing = current.map(|_| &standing);
@@ -240,6 +243,19 @@ fn gates(tag: &str, environment: &Environment) -> Result<Vec<Gate>, Failure> {
         gate.check().map_err(|why| Failure::new("", format!("gates.{tag}: {why}")))?;
     }
     Ok(gates)
+}
+
+/// The figures of a version on the dataset of this name, as its kind is measured.
+async fn figures(
+    catalog: &Catalog,
+    version: &Version,
+    dataset: &str,
+    environment: &Environment,
+) -> Result<BTreeMap<String, f64>, Failure> {
+    if is_predictor(version) {
+        return predictors::measured::measured(catalog, version, dataset).await;
+    }
+    measured(catalog, version, &Dataset::read(dataset, environment)?).await
 }
 
 /// The figures of a version on a dataset: those on record if the dataset is still the same.
