@@ -238,7 +238,7 @@ pub struct GenerateCall {
 }
 
 /// The answer to a [`Question`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Answer {
     /// To [`Question::CallAction`].
     Action(Result<ActionReply, ActionFailure>),
@@ -247,7 +247,7 @@ pub enum Answer {
 }
 
 /// What an action server replied.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ActionReply {
     /// Events in order, already checked against the schema.
     pub events: Vec<Event>,

@@ -6,6 +6,7 @@ use intendant_dialogue::Mind;
 use intendant_port::BoxFuture;
 use intendant_talk::domain::Domain;
 use intendant_talk::message::Parse;
+use intendant_talk::tracker::Tracker;
 
 /// Understands text. Closures `Fn(&str) -> Parse` do.
 pub trait Understand: Send + Sync {
@@ -25,6 +26,9 @@ impl<F: Fn(&str) -> Parse + Send + Sync> Understand for F {
     }
 }
 
+/// What a new model is made to understand first.
+const WARMING: &str = "Good morning, can you help me with 2 things on 24 December, please?";
+
 /// A loaded model, ready to talk.
 #[derive(Clone)]
 pub struct Assistant {
@@ -40,6 +44,16 @@ impl Assistant {
     /// The domain in use.
     pub fn domain(&self) -> &Arc<Domain> {
         &self.mind.domain
+    }
+
+    /// Does once what the first message would have to wait for.
+    pub fn warm(&self) {
+        self.understanding.parse(WARMING);
+        let intent = self.domain().intents.first().map(|intent| format!("/{}", intent.name));
+        if let Some(text) = intent {
+            self.understanding.parse(&text);
+        }
+        self.mind.predict(&Tracker::new("warming", Arc::clone(&self.mind.slots)));
     }
 
     /// The id in the archive's metadata.

@@ -41,8 +41,27 @@ pub struct Metrics {
     pub failed_writes: Counts,
     /// Models put into use.
     pub model_loads: Counts,
+    /// Models that could not be loaded.
+    pub model_load_failures: Counts,
+    /// Messages while a model is tried on some conversations, by model (`current`, `canary`) and outcome.
+    pub trial_messages: Counts,
+    /// Models that were taken out because they did worse.
+    pub trial_rollbacks: Counts,
+    /// Messages handled by a shadow too, by what differed.
+    pub shadow_comparisons: Counts,
     /// When the server was made.
     pub started: SystemTime,
+    others: Others,
+}
+
+/// What other parts of the process count.
+#[derive(Default)]
+struct Others(Mutex<Vec<Box<dyn Fn(&mut String) + Send + Sync>>>);
+
+impl std::fmt::Debug for Others {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Others")
+    }
 }
 
 /// A number that only grows, per combination of labels.
@@ -121,7 +140,28 @@ impl Default for Metrics {
                 &["to"],
             ),
             model_loads: counts("intendant_model_loads_total", "Models put into use.", &[]),
+            model_load_failures: counts(
+                "intendant_model_load_failures_total",
+                "Models that could not be loaded; the one in use stayed.",
+                &[],
+            ),
+            trial_messages: counts(
+                "intendant_trial_messages_total",
+                "Messages while a model is tried on a share of conversations, by model and outcome.",
+                &["model", "outcome"],
+            ),
+            trial_rollbacks: counts(
+                "intendant_trial_rollbacks_total",
+                "Models taken out because they did worse than the one in use.",
+                &[],
+            ),
+            shadow_comparisons: counts(
+                "intendant_shadow_comparisons_total",
+                "Messages that a shadow handled too, by what differed.",
+                &["difference"],
+            ),
             started: SystemTime::now(),
+            others: Others::default(),
         }
     }
 }
@@ -145,15 +185,32 @@ impl Metrics {
         }
     }
 
+    /// Lets another part of the process write what it counts after these.
+    pub fn also(&self, write: impl Fn(&mut String) + Send + Sync + 'static) {
+        lock(&self.others.0).push(Box::new(write));
+    }
+
     /// All metrics as text.
     pub fn write(&self, text: &mut String) {
         for durations in [&self.requests, &self.messages, &self.parses, &self.actions, &self.generations] {
             durations.write(text);
         }
-        let counts =
-            [&self.predictions, &self.fallbacks, &self.unsent, &self.failed_writes, &self.model_loads];
+        let counts = [
+            &self.predictions,
+            &self.fallbacks,
+            &self.unsent,
+            &self.failed_writes,
+            &self.model_loads,
+            &self.model_load_failures,
+            &self.trial_messages,
+            &self.trial_rollbacks,
+            &self.shadow_comparisons,
+        ];
         for counts in counts {
             counts.write(text);
+        }
+        for write in lock(&self.others.0).iter() {
+            write(text);
         }
     }
 }

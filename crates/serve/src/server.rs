@@ -1,7 +1,7 @@
 //! The server value.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use intendant_dialogue::{Input, Message};
@@ -19,6 +19,7 @@ use intendant_talk::event::{Event, Reminder};
 use intendant_talk::message::{Intent, Object, Parse};
 use intendant_talk::tracker::Tracker;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::assistant::Assistant;
 use crate::cache::Cache;
@@ -26,7 +27,10 @@ use crate::error::{Error, Kind};
 use crate::in_hand::InHand;
 use crate::metrics::Metrics;
 use crate::reminders::Reminders;
+use crate::shadow::{COMPARISONS_MAX, Notes, Rehearsal};
+use crate::slots::{Lane, Slots};
 use crate::trace;
+use crate::trial::{Observed, Role, Trial};
 use crate::turn::{Keep, PickOutlet, Work, replayed};
 
 /// Everything outside that a server works with.
@@ -81,7 +85,9 @@ pub struct Server {
 }
 
 struct Inner {
-    model: RwLock<Option<Arc<Assistant>>>,
+    slots: RwLock<Slots>,
+    /// Comparisons with a shadow that may begin.
+    comparisons: Arc<Semaphore>,
     outside: Outside,
     settings: Settings,
     cache: Cache,
@@ -103,7 +109,8 @@ impl Server {
     pub fn new(outside: Outside, settings: Settings) -> Self {
         let seed = settings.seed.unwrap_or_else(|| outside.clock.now().micros.unsigned_abs());
         let inner = Inner {
-            model: RwLock::new(None),
+            slots: RwLock::default(),
+            comparisons: Arc::new(Semaphore::new(COMPARISONS_MAX)),
             outside,
             settings,
             cache: Cache::default(),
@@ -115,20 +122,17 @@ impl Server {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Puts a model into use; messages in hand finish with the one they started with.
-    pub fn put_model(&self, assistant: Arc<Assistant>) {
-        *self.inner.model.write().unwrap_or_else(PoisonError::into_inner) = Some(assistant);
-        self.inner.metrics.model_loads.add(&[]);
+    /// Which models the server holds.
+    pub fn slots(&self) -> Slots {
+        self.read_slots(Slots::clone)
     }
 
-    /// Takes the model out of use.
-    pub fn remove_model(&self) {
-        *self.inner.model.write().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(crate) fn read_slots<T>(&self, read: impl FnOnce(&Slots) -> T) -> T {
+        read(&self.inner.slots.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The model in use.
-    pub fn assistant(&self) -> Option<Arc<Assistant>> {
-        self.inner.model.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn with_slots<T>(&self, change: impl FnOnce(&mut Slots) -> T) -> T {
+        change(&mut self.inner.slots.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the server was built with.
@@ -179,6 +183,10 @@ impl Server {
 
     fn model(&self) -> Result<Arc<Assistant>, Error> {
         self.assistant().ok_or_else(|| Error::new(Kind::NoModel, "no model is loaded"))
+    }
+
+    fn model_of(&self, sender_id: &str) -> Result<Arc<Assistant>, Error> {
+        Ok(self.lane(sender_id)?.assistant)
     }
 
     /// Takes no more work, waits for messages in hand, stores what is left.
@@ -242,14 +250,63 @@ impl Server {
     /// Handles one message to its end: the answers have been sent to `outlet` and everything is
     /// stored when this returns, even if the caller has gone away meanwhile.
     pub async fn handle(&self, incoming: Incoming, outlet: Arc<dyn Outlet>) -> Result<(), Error> {
-        let assistant = self.model()?;
+        let Lane { assistant, trial, is_candidate } = self.lane(&incoming.sender_id)?;
         let start = Instant::now();
         let channel = incoming.input_channel.clone();
+        let is_understood = incoming.parse.is_some() || self.outside().interpreter.is_some();
         let (sender_id, message) = self.understood(&assistant, incoming).await;
-        let work = Work { assistant, sender_id, input: Input::Message(message), keep: Keep::Store };
+        let rehearsed =
+            trial.as_ref().filter(|trial| trial.plan.role == Role::Shadow && trial.includes(&sender_id));
+        let rehearsed = rehearsed.map(|trial| (Arc::clone(trial), sender_id.clone(), message.clone()));
+        let notes = trial.is_some().then(Arc::<Mutex<Notes>>::default);
+        let settings = rehearsed.is_some().then(|| self.turn_settings(outlet.name()));
+        let work = Work {
+            notes: notes.clone(),
+            ..Work::new(assistant, sender_id, Input::Message(message), Keep::Store)
+        };
         let done = self.work(work, Box::new(move |_| outlet), |_| ()).await;
-        self.metrics().messages.add(&[channel.as_deref().unwrap_or("none")], start.elapsed());
+        let took = start.elapsed();
+        self.metrics().messages.add(&[channel.as_deref().unwrap_or("none")], took);
+        if let (Some(trial), Some(notes)) = (trial, notes) {
+            let notes = std::mem::take(&mut *notes.lock().unwrap_or_else(PoisonError::into_inner));
+            let failed = done.is_err() || notes.failed;
+            let observed = Observed { failed, fell_back: notes.fell_back, took };
+            self.observed(&trial, is_candidate, observed);
+            if let (Some((trial, sender_id, message)), Some(settings), Ok(())) = (rehearsed, settings, &done)
+            {
+                let understands = !is_understood;
+                self.rehearse(Rehearsal { trial, sender_id, message, understands, notes, settings });
+            }
+        }
         done
+    }
+
+    fn observed(&self, trial: &Arc<Trial>, is_candidate: bool, observed: Observed) {
+        if trial.plan.role == Role::Canary {
+            let model = if is_candidate { "canary" } else { "current" };
+            let outcome = match observed {
+                Observed { failed: true, .. } => "failed",
+                Observed { fell_back: true, .. } => "fallback",
+                _ => "answered",
+            };
+            self.metrics().trial_messages.add(&[model, outcome]);
+            if let Some(reason) = trial.observe(is_candidate, observed) {
+                self.end(trial, &reason, true);
+            }
+        }
+    }
+
+    /// Lets the shadow handle a message too, unless too many are waiting for it.
+    fn rehearse(&self, rehearsal: Rehearsal) {
+        let Ok(permit) = Arc::clone(&self.inner.comparisons).try_acquire_owned() else {
+            self.metrics().shadow_comparisons.add(&["skipped"]);
+            return rehearsal.trial.skipped();
+        };
+        let server = self.clone();
+        tokio::spawn(async move {
+            rehearsal.run(&server).await;
+            drop(permit);
+        });
     }
 
     /// Records one message and fills slots from it, without answering.
@@ -259,9 +316,9 @@ impl Server {
         outlet: Arc<dyn Outlet>,
         look: impl FnOnce(&Tracker) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let assistant = self.model()?;
+        let assistant = self.model_of(&incoming.sender_id)?;
         let (sender_id, message) = self.understood(&assistant, incoming).await;
-        let work = Work { assistant, sender_id, input: Input::Log(message), keep: Keep::Store };
+        let work = Work::new(assistant, sender_id, Input::Log(message), Keep::Store);
         self.work(work, Box::new(move |_| outlet), look).await
     }
 
@@ -274,21 +331,16 @@ impl Server {
         pick: PickOutlet,
         look: impl FnOnce(&Tracker) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let assistant = self.model()?;
+        let assistant = self.model_of(&sender_id)?;
         if !assistant.mind.actions().contains(&action.name) {
             return Err(unknown_action(&assistant, &action.name));
         }
         let input = Input::SessionIfDue { metadata: Object::new() };
-        let before = Work {
-            assistant: Arc::clone(&assistant),
-            sender_id: sender_id.clone(),
-            input,
-            keep: Keep::Discard,
-        };
+        let before = Work::new(Arc::clone(&assistant), sender_id.clone(), input, Keep::Discard);
         let seen = self.work(before, Box::new(|_| Arc::new(Nowhere)), look).await?;
         let input =
             Input::Execute { action: action.name, policy: action.policy, confidence: action.confidence };
-        self.work(Work { assistant, sender_id, input, keep: Keep::Store }, pick, |_| ()).await?;
+        self.work(Work::new(assistant, sender_id, input, Keep::Store), pick, |_| ()).await?;
         Ok(seen)
     }
 
@@ -300,13 +352,13 @@ impl Server {
         pick: PickOutlet,
         look: impl FnOnce(&Tracker) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let assistant = self.model()?;
+        let assistant = self.model_of(&sender_id)?;
         if assistant.domain().intent(&trigger.intent).is_none() {
             let message = format!("the intent {} does not exist in the domain", trigger.intent);
             return Err(Error::new(Kind::UnknownName, message));
         }
         let input = Input::External { intent: trigger.intent, entities: trigger.entities };
-        self.work(Work { assistant, sender_id, input, keep: Keep::Store }, pick, look).await
+        self.work(Work::new(assistant, sender_id, input, Keep::Store), pick, look).await
     }
 
     /// Appends events made elsewhere.
@@ -317,14 +369,14 @@ impl Server {
         pick: PickOutlet,
         look: impl FnOnce(&Tracker) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let assistant = self.model()?;
+        let assistant = self.model_of(&sender_id)?;
         let input = Input::Events { events: posted.events, side_effects: posted.side_effects };
-        self.work(Work { assistant, sender_id, input, keep: Keep::Store }, pick, look).await
+        self.work(Work::new(assistant, sender_id, input, Keep::Store), pick, look).await
     }
 
     /// Saves a conversation made anew of events, by the store's own rule.
     pub async fn replace_events(&self, sender_id: &str, events: Vec<Event>) -> Result<Tracker, Error> {
-        let assistant = self.model()?;
+        let assistant = self.model_of(sender_id)?;
         let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
         let outside = self.outside();
         let _floor = outside.locks.acquire(sender_id).await?;
@@ -340,10 +392,10 @@ impl Server {
         sender_id: String,
         look: impl FnOnce(&Tracker, Option<Prediction>, &Assistant) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let assistant = self.model()?;
+        let assistant = self.model_of(&sender_id)?;
         let seer = Arc::clone(&assistant);
         let input = Input::SessionIfDue { metadata: Object::new() };
-        let work = Work { assistant, sender_id, input, keep: Keep::Store };
+        let work = Work::new(assistant, sender_id, input, Keep::Store);
         self.work(work, Box::new(|_| Arc::new(Nowhere)), move |tracker| {
             look(tracker, seer.mind.predict(tracker), &seer)
         })
@@ -353,7 +405,7 @@ impl Server {
     /// The whole conversation. One that is not known becomes known, and shows the session start
     /// that its first message would bring.
     pub async fn conversation(&self, sender_id: &str) -> Result<Tracker, Error> {
-        let assistant = self.model()?;
+        let assistant = self.model_of(sender_id)?;
         if let Some(tracker) = self.stored(sender_id, Scope::AllSessions).await?
             && !tracker.events().is_empty()
         {
@@ -364,24 +416,24 @@ impl Server {
             self.outside().store.append(sender_id, Vec::new()).await?;
         }
         let sender_id = sender_id.to_owned();
-        let work = Work { assistant, sender_id, input: Input::SessionIfEmpty, keep: Keep::Discard };
+        let work = Work::new(assistant, sender_id, Input::SessionIfEmpty, Keep::Discard);
         self.work(work, Box::new(|_| Arc::new(Nowhere)), Tracker::clone).await
     }
 
     /// What is stored of a conversation; `None` when it is not known.
     pub async fn stored(&self, sender_id: &str, scope: Scope) -> Result<Option<Tracker>, Error> {
-        let assistant = self.model()?;
+        let assistant = self.model_of(sender_id)?;
         let events = self.outside().store.load(sender_id, scope).await?;
         Ok(events.map(|events| replayed(sender_id, &assistant, events)))
     }
 
     pub(crate) async fn remind(&self, sender_id: String, reminder: Reminder, outlet: Arc<dyn Outlet>) {
-        let Some(assistant) = self.assistant() else {
+        let Ok(assistant) = self.model_of(&sender_id) else {
             tracing::warn!(sender_id, name = reminder.name, "a reminder is due but no model is loaded");
             return;
         };
         let input = Input::Reminder(reminder);
-        let work = Work { assistant, sender_id, input, keep: Keep::Store };
+        let work = Work::new(assistant, sender_id, input, Keep::Store);
         if let Err(error) = self.work(work, Box::new(move |_| outlet), |_| ()).await {
             tracing::error!(%error, "a reminder failed");
         }

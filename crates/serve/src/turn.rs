@@ -1,6 +1,6 @@
 //! One turn with its effects: what `dialogue` decides is done here, in order, and stored once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use intendant_dialogue::{
@@ -18,6 +18,7 @@ use crate::assistant::Assistant;
 use crate::clock::TurnClock;
 use crate::error::{Error, Kind};
 use crate::server::Server;
+use crate::shadow::{Notes, asked};
 use crate::trace::{self, Begun};
 
 /// The longest conversation id; the column of SQL stores holds no more.
@@ -29,6 +30,14 @@ pub(crate) struct Work {
     pub(crate) sender_id: String,
     pub(crate) input: Input,
     pub(crate) keep: Keep,
+    /// What a trial wants to know of it.
+    pub(crate) notes: Option<Arc<Mutex<Notes>>>,
+}
+
+impl Work {
+    pub(crate) fn new(assistant: Arc<Assistant>, sender_id: String, input: Input, keep: Keep) -> Self {
+        Self { assistant, sender_id, input, keep, notes: None }
+    }
 }
 
 /// Whether what happened is stored.
@@ -96,13 +105,21 @@ impl Server {
         let tracker = self.fetch(&work.assistant, &work.sender_id, validity).await?;
         let outlet = pick(&tracker);
         let is_posted = matches!(work.input, Input::Events { .. });
+        if let Some(notes) = &work.notes {
+            noted(notes).before = Some(tracker.clone());
+        }
         let mut clock = TurnClock::new(&*outside.clock);
         let settings = self.turn_settings(outlet.name());
         let turn = Turn::start(Arc::clone(&work.assistant.mind), tracker, work.input, settings);
-        let (tracker, appended) =
-            Drive { server: self, assistant: &work.assistant, sender_id: &work.sender_id, outlet: &outlet }
-                .run(turn, &mut clock)
-                .await;
+        let (tracker, appended) = Drive {
+            server: self,
+            assistant: &work.assistant,
+            sender_id: &work.sender_id,
+            outlet: &outlet,
+            notes: work.notes.as_deref(),
+        }
+        .run(turn, &mut clock)
+        .await;
         let seen = look(&tracker);
         if work.keep == Keep::Store {
             let begins_session = appended.iter().any(|event| starts_session(event));
@@ -202,6 +219,10 @@ pub(crate) fn replayed(sender_id: &str, assistant: &Assistant, events: Vec<Arc<E
     tracker
 }
 
+fn noted(notes: &Mutex<Notes>) -> MutexGuard<'_, Notes> {
+    notes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn starts_session(event: &Event) -> bool {
     match &event.kind {
         EventKind::SessionStarted => true,
@@ -215,6 +236,7 @@ struct Drive<'a> {
     assistant: &'a Assistant,
     sender_id: &'a str,
     outlet: &'a Arc<dyn Outlet>,
+    notes: Option<&'a Mutex<Notes>>,
 }
 
 impl Drive<'_> {
@@ -225,6 +247,9 @@ impl Drive<'_> {
             match turn.step(answer.take(), clock.now()) {
                 Step::Effect(Effect::Append(event)) => {
                     self.server.metrics().saw(&event);
+                    if let Some(notes) = self.notes {
+                        noted(notes).saw(&event);
+                    }
                     appended.push(event);
                 }
                 Step::Effect(effect) => self.perform(effect).await,
@@ -265,10 +290,17 @@ impl Drive<'_> {
     }
 
     async fn answer(&self, question: Question) -> Answer {
-        match question {
-            Question::CallAction(call) => Answer::Action(self.call_action(&call).await),
-            Question::Generate(call) => Answer::Generated(self.generate(&call).await),
+        let answer = match &question {
+            Question::CallAction(call) => Answer::Action(self.call_action(call).await),
+            Question::Generate(call) => Answer::Generated(self.generate(call).await),
+        };
+        if let Some(notes) = self.notes {
+            let mut notes = noted(notes);
+            notes.failed |=
+                matches!(answer, Answer::Action(Err(ActionFailure::Failed(_))) | Answer::Generated(Err(_)));
+            notes.answers.push((asked(&question).to_owned(), answer.clone()));
         }
+        answer
     }
 
     async fn call_action(&self, call: &intendant_dialogue::ActionCall) -> Result<ActionReply, ActionFailure> {
@@ -336,7 +368,7 @@ impl Drive<'_> {
 }
 
 impl Server {
-    fn turn_settings(&self, output_channel: &str) -> intendant_dialogue::Settings {
+    pub(crate) fn turn_settings(&self, output_channel: &str) -> intendant_dialogue::Settings {
         let generator =
             if self.outside().generator.is_some() { Generator::Outside } else { Generator::Domain };
         intendant_dialogue::Settings {

@@ -13,6 +13,12 @@ pub trait Workshop: Send + Sync {
     /// Loads a model archive, or the newest one of a folder.
     fn load(&self, path: &str) -> Result<Assistant, WorkshopError>;
 
+    /// Loads a model from where [`ModelSource`] says. Who knows no such places loads none.
+    fn load_from(&self, source: &ModelSource) -> Result<Assistant, WorkshopError> {
+        let message = format!("no model can be loaded from {source:?}");
+        Err(WorkshopError { kind: WorkshopErrorKind::Unloadable, message })
+    }
+
     /// Trains from one YAML document that holds configuration, domain and training data.
     fn train(&self, yaml: &str, options: &TrainOptions) -> Result<Trained, WorkshopError>;
 
@@ -26,6 +32,17 @@ pub trait Workshop: Send + Sync {
 
     /// Tests understanding: the body of the answer.
     fn test_intents(&self, assistant: Option<&Assistant>, test: &IntentTest) -> Result<Value, WorkshopError>;
+}
+
+/// Where a model is that does not lie on this machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelSource {
+    /// Its name there.
+    pub model_file: Option<String>,
+    /// A model server, as `models:` of `endpoints.yml`; it comes first.
+    pub model_server: Option<Object>,
+    /// An object store: `aws`, `gcs`, `azure`.
+    pub remote_storage: Option<String>,
 }
 
 /// Options of training over HTTP.

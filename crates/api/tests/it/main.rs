@@ -9,3 +9,4 @@ mod observed;
 mod protocol;
 mod rig;
 mod tls;
+mod trials;

@@ -8,7 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use intendant_api::auth::Auth;
 use intendant_api::cors::Cors;
 use intendant_api::listen::{self, Listener};
+use intendant_api::registry::ModelServer;
 use intendant_api::router::{Api, ApiSettings, router};
+use intendant_api::serving::{self, Desk};
 use intendant_api::tls::TlsSettings;
 use intendant_api::webhooks::{Channel, Channels};
 use intendant_client::clock::SystemClock;
@@ -62,7 +64,17 @@ rules:
 
 /// An assistant that greets and runs a slow action.
 pub fn assistant(model_file: &str) -> Assistant {
-    let (project, findings) = Project::read_document(&SourceFile::new("a.yml", ASSISTANT), &|_| None);
+    made(ASSISTANT, model_file, "model-id")
+}
+
+/// Another version of it.
+pub fn changed(from: &str, to: &str, model_file: &str) -> Arc<Assistant> {
+    assert!(ASSISTANT.contains(from));
+    Arc::new(made(&ASSISTANT.replace(from, to), model_file, model_file))
+}
+
+fn made(document: &str, model_file: &str, model_id: &str) -> Assistant {
+    let (project, findings) = Project::read_document(&SourceFile::new("a.yml", document), &|_| None);
     assert!(
         findings.iter().all(|finding| finding.severity < intendant_component::diagnostic::Severity::Error)
     );
@@ -75,7 +87,7 @@ pub fn assistant(model_file: &str) -> Assistant {
     let domain = Arc::new(project.domain);
     let for_parsing = Arc::clone(&domain);
     Assistant {
-        mind: Arc::new(Mind::new(domain, Some(ensemble), "model-id", Some("test".to_owned()))),
+        mind: Arc::new(Mind::new(domain, Some(ensemble), model_id, Some("test".to_owned()))),
         understanding: Arc::new(move |text: &str| parse_without_pipeline(text, &for_parsing)),
         model_file: model_file.to_owned(),
     }
@@ -184,6 +196,7 @@ pub struct Setup {
     pub tls: Option<Arc<TlsSettings>>,
     pub interpreter: Option<Arc<dyn Interpreter>>,
     pub tracer: Option<Arc<dyn Tracer>>,
+    pub models_token: Option<String>,
 }
 
 impl Default for Setup {
@@ -198,6 +211,7 @@ impl Default for Setup {
             tls: None,
             interpreter: None,
             tracer: None,
+            models_token: None,
         }
     }
 }
@@ -226,6 +240,9 @@ impl Rig {
         let courier = Arc::clone(&deliveries) as Arc<dyn Courier>;
         let callback = intendant_channel::callback::Callback::new(courier, "http://bot");
         channels.open("callback", Channel::Callback(Arc::new(callback)));
+        let models = ModelServer { folder: "models".into(), database: None, token: setup.models_token };
+        let desk =
+            Desk { server: server.clone(), workshop: Arc::new(NoWorkshop), models, auth: setup.auth.clone() };
         let api = Api {
             server: server.clone(),
             workshop: Arc::new(NoWorkshop),
@@ -245,8 +262,9 @@ impl Rig {
         let listener = Listener { tcp, tls: setup.tls };
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
+        let routes = serving::router(desk).merge(router(api));
         let listening =
-            tokio::spawn(listen::serve(listener, router(api), async move { stopped.notified().await }));
+            tokio::spawn(listen::serve(listener, routes, async move { stopped.notified().await }));
         let client = HttpClient::new().unwrap();
         Self { server, gate, store, deliveries, address, client, stop, listening }
     }
