@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use intendant_port::deliver::Parcel;
+use intendant_serve::assistant::Assistant;
 use intendant_serve::workshop::{
-    IntentTest, TestData, TrainOptions, Trained, WorkshopError, WorkshopErrorKind,
+    IntentTest, ModelSource, TestData, TrainOptions, Trained, WorkshopError, WorkshopErrorKind,
 };
 use serde_json::{Value, json};
 
@@ -223,16 +224,21 @@ pub async fn load(api: &Arc<Api>, request: &Request) -> Answer {
         let message = format!("Agent with name '{shown}' could not be loaded.");
         ApiError::bad_parameter(message, "model", "query")
     };
-    let is_given = |key: &str| body.get(key).is_some_and(|value| !value.is_null());
-    if is_given("remote_storage") || is_given("model_server") {
-        tracing::error!("models are loaded from files only; model_server and remote_storage are not there");
+    let source = ModelSource {
+        model_file: path.clone(),
+        model_server: body.get("model_server").and_then(Value::as_object).cloned(),
+        remote_storage: body.get("remote_storage").and_then(Value::as_str).map(str::to_owned),
+    };
+    let is_elsewhere = source.model_server.is_some() || source.remote_storage.is_some();
+    if path.is_none() && source.model_server.is_none() {
         return Err(not_loaded());
     }
-    let Some(path) = path else {
-        return Err(not_loaded());
-    };
     let workshop = Arc::clone(&api.workshop);
-    let loaded = compute(move || workshop.load(&path)).await.map_err(|why| {
+    let load = move || match (is_elsewhere, path) {
+        (false, Some(path)) => workshop.load(&path),
+        _ => workshop.load_from(&source),
+    };
+    let loaded = compute(move || load().inspect(Assistant::warm)).await.map_err(|why| {
         let message = format!("An unexpected error occurred. Error: {why}");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "LoadingError", message)
     })?;
@@ -243,6 +249,7 @@ pub async fn load(api: &Arc<Api>, request: &Request) -> Answer {
         }
         Err(error) => {
             tracing::error!(model_file = shown, error = error.message, "the model stays as it was");
+            api.server.note_unloadable(&shown, &error.message);
             Err(not_loaded())
         }
     }

@@ -16,7 +16,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use intendant_registry::catalog::Catalog;
+use intendant_registry::catalog::{Catalog, Version};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -42,11 +42,7 @@ pub fn router(models: ModelServer) -> Router {
         .with_state(Arc::new(models))
 }
 
-#[derive(serde::Deserialize)]
-struct Tokens {
-    token: Option<String>,
-    api_token: Option<String>,
-}
+type Tokens = Vec<(String, String)>;
 
 type Shared = State<Arc<ModelServer>>;
 
@@ -81,19 +77,21 @@ async fn answer(models: &ModelServer, tag: &str, tokens: &Tokens, headers: &Head
     }
 }
 
-fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
+pub(crate) fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
     let body = json!({"status": "failure", "code": status.as_u16(), "reason": reason, "message": message});
     (status, axum::Json(body)).into_response()
 }
 
 impl ModelServer {
-    fn lets_in(&self, tokens: &Tokens, headers: &HeaderMap) -> bool {
+    /// Whether a request has the token, where one is asked for.
+    pub(crate) fn lets_in(&self, query: &[(String, String)], headers: &HeaderMap) -> bool {
         let Some(wanted) = &self.token else { return true };
         let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = authorization.and_then(|value| value.strip_prefix("Bearer "));
-        [tokens.token.as_deref(), tokens.api_token.as_deref(), bearer]
-            .into_iter()
-            .flatten()
+        let tokens = query.iter().filter(|(key, _)| key == "token" || key == "api_token");
+        tokens
+            .map(|(_, token)| token.as_str())
+            .chain(bearer)
             .any(|given| is_same(given.as_bytes(), wanted.as_bytes()))
     }
 
@@ -105,51 +103,64 @@ impl ModelServer {
         let Some(version) = catalog.tagged(tag).await.map_err(|error| text(&error))? else {
             return Ok(nothing());
         };
-        let etag = format!("\"{}\"", version.digest);
-        let has = |name: header::HeaderName| {
-            let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            value
-                .split(',')
-                .any(|one| one.trim().trim_start_matches("W/").trim_matches('"') == version.digest)
-        };
-        if has(header::IF_NONE_MATCH) {
-            return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+        if catalog.file(&version).is_none() {
+            return Ok(nothing());
         }
-        let Some(path) = catalog.file(&version) else { return Ok(nothing()) };
-        let mut file = tokio::fs::File::open(&path).await.map_err(|error| text(&error))?;
-        // A part is only of use to somebody who has the beginning of the same archive.
-        let from = if headers.contains_key(header::IF_RANGE) && !has(header::IF_RANGE) {
-            None
-        } else {
-            range_start(headers)
-        };
-        let from = match from {
-            Some(from) if from >= version.bytes => {
-                let range = format!("bytes */{}", version.bytes);
-                let headers = [(header::CONTENT_RANGE, range)];
-                return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
-            }
-            from => from,
-        };
-        file.seek(std::io::SeekFrom::Start(from.unwrap_or(0))).await.map_err(|error| text(&error))?;
-        let mut response = Response::new(pieces(file));
-        let mut set = |name: header::HeaderName, value: String| -> Result<(), String> {
-            let value = HeaderValue::from_str(&value).map_err(|error| text(&error))?;
-            response.headers_mut().insert(name, value);
-            Ok(())
-        };
-        set(header::ETAG, etag)?;
-        set(header::HeaderName::from_static("filename"), version.file.clone())?;
-        set(header::CONTENT_TYPE, "application/gzip".to_owned())?;
-        set(header::ACCEPT_RANGES, "bytes".to_owned())?;
-        set(header::CONTENT_LENGTH, (version.bytes - from.unwrap_or(0)).to_string())?;
-        if let Some(from) = from {
-            let last = version.bytes - 1;
-            set(header::CONTENT_RANGE, format!("bytes {from}-{last}/{}", version.bytes))?;
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        }
-        Ok(response)
+        send(&catalog, &version, headers).await
     }
+}
+
+/// The archive of a version, or the rest of it, or that the caller has it.
+pub(crate) async fn send(
+    catalog: &Catalog,
+    version: &Version,
+    headers: &HeaderMap,
+) -> Result<Response, String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let etag = format!("\"{}\"", version.digest);
+    let has = |name: header::HeaderName| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        value.split(',').any(|one| one.trim().trim_start_matches("W/").trim_matches('"') == version.digest)
+    };
+    if has(header::IF_NONE_MATCH) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    let Some(path) = catalog.file(version) else {
+        return Ok(refusal(StatusCode::NOT_FOUND, "ModelNotFound", "the archive has been removed"));
+    };
+    let mut file = tokio::fs::File::open(&path).await.map_err(|error| text(&error))?;
+    // A part is only of use to somebody who has the beginning of the same archive.
+    let from = if headers.contains_key(header::IF_RANGE) && !has(header::IF_RANGE) {
+        None
+    } else {
+        range_start(headers)
+    };
+    let from = match from {
+        Some(from) if from >= version.bytes => {
+            let range = format!("bytes */{}", version.bytes);
+            let headers = [(header::CONTENT_RANGE, range)];
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
+        }
+        from => from,
+    };
+    file.seek(std::io::SeekFrom::Start(from.unwrap_or(0))).await.map_err(|error| text(&error))?;
+    let mut response = Response::new(pieces(file));
+    let mut set = |name: header::HeaderName, value: String| -> Result<(), String> {
+        let value = HeaderValue::from_str(&value).map_err(|error| text(&error))?;
+        response.headers_mut().insert(name, value);
+        Ok(())
+    };
+    set(header::ETAG, etag)?;
+    set(header::HeaderName::from_static("filename"), version.file.clone())?;
+    set(header::CONTENT_TYPE, "application/gzip".to_owned())?;
+    set(header::ACCEPT_RANGES, "bytes".to_owned())?;
+    set(header::CONTENT_LENGTH, (version.bytes - from.unwrap_or(0)).to_string())?;
+    if let Some(from) = from {
+        let last = version.bytes - 1;
+        set(header::CONTENT_RANGE, format!("bytes {from}-{last}/{}", version.bytes))?;
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
 }
 
 // `bytes=<from>-`; other ranges are not served in parts.

@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod generate;
 pub mod http;
 pub mod interpret;
+pub mod model_server;
 pub mod otlp;
 pub mod paid;
 pub mod remote;

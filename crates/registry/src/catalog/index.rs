@@ -2,19 +2,25 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::any::{AnyPoolOptions, AnyRow, install_default_drivers};
 use sqlx::{Any, AnyPool, Row, Transaction};
 
 use super::{Act, Error, Kind, Version};
 
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS registry_versions (\
      digest TEXT PRIMARY KEY, name TEXT NOT NULL, version BIGINT NOT NULL, record TEXT NOT NULL, \
      UNIQUE (name, version))",
     "CREATE TABLE IF NOT EXISTS registry_tags (name TEXT PRIMARY KEY, digest TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS registry_moves (\
      tag TEXT NOT NULL, step BIGINT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (tag, step))",
+    "CREATE TABLE IF NOT EXISTS registry_audit (\
+     at_microseconds BIGINT NOT NULL, what TEXT NOT NULL, record TEXT NOT NULL)",
 ];
+
+/// So many entries of the audit are shown.
+const AUDITS_MAX: i64 = 1000;
 
 /// A tag and what it is on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -231,6 +237,33 @@ impl Index {
             .fetch_all(&self.pool)
             .await
             .map_err(failed)?;
+        rows.iter().map(read).collect()
+    }
+}
+
+impl Index {
+    /// Adds to the audit.
+    pub async fn audit(&self, what: &str, at: Timestamp, record: &Value) -> Result<(), Error> {
+        sqlx::query("INSERT INTO registry_audit (at_microseconds, what, record) VALUES ($1, $2, $3)")
+            .bind(at.as_microsecond())
+            .bind(what)
+            .bind(json(record)?)
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// The audit, the newest first.
+    pub async fn audits(&self, what: &str) -> Result<Vec<Value>, Error> {
+        let rows = sqlx::query(
+            "SELECT record FROM registry_audit WHERE what = $1 ORDER BY at_microseconds DESC LIMIT $2",
+        )
+        .bind(what)
+        .bind(AUDITS_MAX)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
         rows.iter().map(read).collect()
     }
 }

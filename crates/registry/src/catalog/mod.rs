@@ -182,11 +182,76 @@ impl Catalog {
             who: provenance.who,
             notes: provenance.notes.unwrap_or_default(),
             parent: provenance.parent,
+            problem: None,
         };
         version.version = self.index.add(&version).await?;
         record::write(&self.versions_folder(), &version)?;
         record::forget(&self.provenance_folder(), &version.digest);
         Ok(version)
+    }
+
+    /// Takes an archive that has come from elsewhere into the folder and makes it a version. `staged` lies in
+    /// [`Catalog::transfers`] and is gone afterwards; `name` is only a wish.
+    ///
+    /// # Errors
+    /// When it is not the archive of that digest, or no complete model; it is removed then.
+    pub async fn receive(
+        &self,
+        staged: &Path,
+        digest: &str,
+        name: &str,
+        record: Option<&Version>,
+    ) -> Result<Version, Error> {
+        let file = fs::File::open(staged).map_err(|error| Error::file("read", staged, &error))?;
+        let refused = match inspect(file).map_err(|error| Error::file("read", staged, &error))? {
+            Verdict::Complete(model) if model.digest == digest => None,
+            Verdict::Complete(model) => {
+                Some(format!("its SHA-256 is {}, and {digest} was said", model.digest))
+            }
+            Verdict::Incomplete(why) | Verdict::Refused(why) => Some(why),
+        };
+        if let Some(why) = refused {
+            let _ = fs::remove_file(staged);
+            return Err(Error::new(Kind::Damaged, format!("the archive that came is not used: {why}")));
+        }
+        let known = self.index.by_digest(digest).await?;
+        let mut version = match known.filter(|known| self.file(known).is_some()) {
+            Some(known) => {
+                let _ = fs::remove_file(staged);
+                known
+            }
+            None => {
+                let place = self.folder.join(self.free_name(name, digest));
+                fs::rename(staged, &place).map_err(|error| Error::file("write", &place, &error))?;
+                self.register(&place, record.map(Provenance::of).unwrap_or_default()).await?
+            }
+        };
+        let measured = record.map(|record| record.metrics.clone()).unwrap_or_default();
+        if !measured.is_empty() {
+            for (dataset, measured) in measured {
+                version.metrics.entry(dataset).or_insert(measured);
+            }
+            self.keep(&version).await?;
+        }
+        Ok(version)
+    }
+
+    // The name if it can be one here and is not taken.
+    fn free_name(&self, name: &str, digest: &str) -> String {
+        let stem = name.rsplit(['/', '\\']).next().unwrap_or_default();
+        let stem = stem.strip_suffix(".tar.gz").unwrap_or(stem).trim_start_matches('.');
+        let stem: String = stem.chars().filter(|character| !character.is_control()).take(100).collect();
+        let stem = if stem.is_empty() { "model".to_owned() } else { stem };
+        let plain = format!("{stem}.tar.gz");
+        match self.folder.join(&plain).exists() {
+            true => format!("{stem}-{}.tar.gz", &digest[..digest.len().min(8)]),
+            false => plain,
+        }
+    }
+
+    /// Where archives lie while they come.
+    pub fn transfers(&self) -> PathBuf {
+        self.folder.join(OWN_FOLDER).join("transfers")
     }
 
     /// Makes every complete model of the folder that is none yet a version.
@@ -257,6 +322,9 @@ impl Catalog {
         match found[..] {
             [version] => Ok(version.clone()),
             [] => {
+                if let Some(version) = self.behind(file).await? {
+                    return Ok(version);
+                }
                 let tags = self.tags().await?;
                 let tags: Vec<&str> = tags.iter().map(|tag| tag.name.as_str()).collect();
                 let message = format!(
@@ -272,6 +340,19 @@ impl Catalog {
                 let message = format!("`{reference}` may mean {}", names.join(" or "));
                 Err(Error::new(Kind::NotFound, message))
             }
+        }
+    }
+
+    // The version that a file is a copy of under another name.
+    async fn behind(&self, file: &str) -> Result<Option<Version>, Error> {
+        let names = [file.to_owned(), format!("{file}.tar.gz")];
+        let mut paths =
+            names.into_iter().filter(|name| !name.starts_with('.')).map(|name| self.folder.join(name));
+        let Some(path) = paths.find(|path| path.is_file()) else { return Ok(None) };
+        let opened = fs::File::open(&path).map_err(|error| Error::file("read", &path, &error))?;
+        match inspect(opened).map_err(|error| Error::file("read", &path, &error))? {
+            Verdict::Complete(model) => self.index.by_digest(&model.digest).await,
+            Verdict::Incomplete(_) | Verdict::Refused(_) => Ok(None),
         }
     }
 
@@ -309,6 +390,35 @@ impl Catalog {
         let mut version = self.by_digest(digest).await?;
         version.metrics.insert(dataset.to_owned(), measured);
         self.keep(&version).await
+    }
+
+    /// Notes why a version could not be served, or that it can be.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn mark(&self, digest: &str, problem: Option<&str>) -> Result<(), Error> {
+        let mut version = self.by_digest(digest).await?;
+        if version.problem.as_deref() == problem {
+            return Ok(());
+        }
+        version.problem = problem.map(str::to_owned);
+        self.keep(&version).await
+    }
+
+    /// Writes down in the database that something was done.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit(&self, what: &str, at: Timestamp, record: &Value) -> Result<(), Error> {
+        self.index.audit(what, at, record).await
+    }
+
+    /// What was done, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audits(&self, what: &str) -> Result<Vec<Value>, Error> {
+        self.index.audits(what).await
     }
 
     /// Changes the notes of a version.

@@ -59,6 +59,9 @@ pub struct Version {
     pub notes: String,
     /// Digest of the version that training began from.
     pub parent: Option<String>,
+    /// Why it could not be served when that was tried last, or did worse than the model before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 impl Version {
@@ -104,6 +107,18 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// What the record of a version, made elsewhere, knows.
+    pub fn of(version: &Version) -> Self {
+        Provenance {
+            trained_at: Some(version.trained_at),
+            revision: version.revision.clone(),
+            training_seconds: version.training_seconds,
+            who: version.who.clone(),
+            notes: Some(version.notes.clone()).filter(|notes| !notes.is_empty()),
+            parent: version.parent.clone(),
+        }
+    }
+
     /// These, completed by others where they say nothing.
     pub fn or(self, other: Option<Provenance>) -> Self {
         let other = other.unwrap_or_default();

@@ -17,6 +17,7 @@ mod order;
 mod publish;
 mod rotator;
 mod state;
+mod totals;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use rotator::{Outside, Report, Rotator};
+pub use totals::Totals;
 
 /// The folder for our own files inside a models folder.
 pub const OWN_FOLDER: &str = ".intendant";

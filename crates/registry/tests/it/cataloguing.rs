@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use fixtures::services::Service;
 use intendant_registry::catalog::{Act, Catalog, Kind, Measured, Provenance};
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -41,6 +42,7 @@ async fn every_model_is_a_version() {
         3
     );
     assert_eq!(catalog.find("c.tar.gz").await.unwrap().version, 3);
+    assert_eq!(catalog.find("copy").await.unwrap().version, 3);
     assert_eq!(catalog.find("assistant:2").await.unwrap().file, "b.tar.gz");
     let digest = catalog.find("models/a").await.unwrap().digest;
     assert_eq!(catalog.find(&digest[..8]).await.unwrap().version, 1);
@@ -146,4 +148,93 @@ async fn numbers_are_given_once_by_several_processes() {
     }
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=24).collect::<Vec<u32>>());
+}
+
+#[tokio::test]
+async fn what_comes_from_elsewhere_is_checked_before_it_is_taken() {
+    let (home, away) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    fs::write(away.path().join("m.tar.gz"), ours("a")).unwrap();
+    let there = open(away.path()).await;
+    let sent = there.adopt().await.unwrap().remove(0);
+    there
+        .measured(&sent.digest, "tests", Measured { data: "1".to_owned(), ..Measured::default() })
+        .await
+        .unwrap();
+    let record = there.find("m.tar.gz").await.unwrap();
+    let catalog = open(home.path()).await;
+    fs::create_dir_all(catalog.transfers()).unwrap();
+    let stage = |bytes: &[u8]| {
+        let part = catalog.transfers().join(".x.part");
+        fs::write(&part, bytes).unwrap();
+        part
+    };
+    let whole = ours("a");
+    for bytes in [&whole[..whole.len() - 9], &ours("b")] {
+        let part = stage(bytes);
+        let error = catalog.receive(&part, &record.digest, "m.tar.gz", Some(&record)).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Damaged);
+        assert!(!part.exists());
+    }
+    assert!(catalog.versions().await.unwrap().is_empty());
+    // A name that is taken, or leads elsewhere, is only a wish.
+    fs::write(home.path().join("m.tar.gz"), b"mine").unwrap();
+    let part = stage(&whole);
+    let received = catalog.receive(&part, &record.digest, "../../m.tar.gz", Some(&record)).await.unwrap();
+    assert_eq!(received.file, format!("m-{}.tar.gz", &record.digest[..8]));
+    assert_eq!((received.trained_at, received.metrics.len()), (record.trained_at, 1));
+    assert_eq!(fs::read(home.path().join("m.tar.gz")).unwrap(), b"mine");
+    // Again, it is the one that is here.
+    let part = stage(&whole);
+    assert_eq!(
+        catalog.receive(&part, &record.digest, "other.tar.gz", None).await.unwrap().file,
+        received.file
+    );
+    assert!(!part.exists());
+}
+
+#[tokio::test]
+async fn an_index_in_postgresql_is_shared() {
+    let Some(postgres) = Service::start(fixtures::services::Kind::Postgres).unwrap() else { return };
+    let folder = TempDir::new().unwrap();
+    for mark in ["a", "b"] {
+        fs::write(folder.path().join(format!("{mark}.tar.gz")), ours(mark)).unwrap();
+    }
+    let url = postgres.url();
+    let one = Catalog::open(folder.path(), Some(&url)).await.unwrap();
+    one.adopt().await.unwrap();
+    let other = Catalog::open(folder.path(), Some(&url)).await.unwrap();
+    let (a, b) = (other.find("a.tar.gz").await.unwrap(), other.find("b.tar.gz").await.unwrap());
+    assert_eq!((a.version, b.version), (1, 2));
+    one.tag("production", &a, None, act()).await.unwrap();
+    // Of two who decided by the same state, one moves the tag.
+    let (first, second) = tokio::join!(
+        one.tag("production", &b, Some(&a.digest), act()),
+        other.tag("production", &b, Some(&a.digest), act())
+    );
+    assert_eq!([&first, &second].iter().filter(|moved| moved.is_ok()).count(), 1, "{first:?} {second:?}");
+    assert_eq!(other.tagged("production").await.unwrap().unwrap().digest, b.digest);
+    assert_eq!(one.rollback("production", act()).await.unwrap().1.digest, a.digest);
+    other.mark(&b.digest, Some("too new")).await.unwrap();
+    assert_eq!(one.find("b.tar.gz").await.unwrap().problem.as_deref(), Some("too new"));
+    let done = serde_json::json!({"removed": ["x"]});
+    one.audit("rotation", act().at, &done).await.unwrap();
+    assert_eq!(other.audits("rotation").await.unwrap(), [done]);
+    assert!(other.audits("other").await.unwrap().is_empty());
+    // Numbers are given out once, however many ask.
+    let names: Vec<String> = (0..8).map(|at| format!("n{at}.tar.gz")).collect();
+    for name in &names {
+        fs::write(folder.path().join(name), ours(name)).unwrap();
+    }
+    let (one, other) = tokio::join!(one.adopt(), other.adopt());
+    assert_eq!(one.is_ok() || other.is_ok(), true, "{one:?} {other:?}");
+    let catalog = Catalog::open(folder.path(), Some(&url)).await.unwrap();
+    catalog.adopt().await.unwrap();
+    let mut numbers: Vec<u32> =
+        catalog.versions().await.unwrap().iter().map(|version| version.version).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 10);
+    catalog.rebuild().await.unwrap();
+    assert_eq!(catalog.versions().await.unwrap().len(), 10);
+    assert_eq!(catalog.tagged("production").await.unwrap().unwrap().digest, a.digest);
 }
