@@ -324,7 +324,7 @@ pub struct ServerArgs {
     /// Seconds an action server may take to answer.
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     pub request_timeout: u64,
-    /// Storage that models are fetched from (not in this version).
+    /// The object store that --model names an archive of: aws, gcs, azure, or an address like s3://BUCKET/FOLDER.
     #[arg(long, value_name = "NAME")]
     pub remote_storage: Option<String>,
     /// Certificate chain for TLS, PEM.

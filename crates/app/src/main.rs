@@ -5,6 +5,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod following;
 mod gateway_wiring;
 mod interactive;
 mod logging;
@@ -16,6 +17,7 @@ mod progress;
 mod project;
 mod provenance;
 mod pulling;
+mod remote;
 mod report;
 mod stopping;
 mod story_report;

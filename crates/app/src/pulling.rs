@@ -11,8 +11,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use intendant_client::endpoint::Endpoint;
 use intendant_client::http::{Answer, HttpClient, Outgoing};
 use intendant_rasa_format::endpoints::EndpointConfig;
+use intendant_serve as serve;
 use intendant_serve::server::Server;
-use intendant_train::assistant::Assistant;
+use intendant_train::assistant::{Assistant, LoadError};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -67,12 +68,20 @@ impl Pull {
 
     /// Asks once, and puts a new model into use.
     pub async fn once(&mut self, server: &Server) {
+        if let Some(assistant) = self.ask(server).await {
+            tracing::info!(model = assistant.model_file, "now serving a model of the model server");
+            server.put_model(Arc::new(assistant));
+        }
+    }
+
+    /// Asks once; a new model that can be used.
+    pub async fn ask(&mut self, server: &Server) -> Option<serve::assistant::Assistant> {
         let mut outgoing = Outgoing::get(PULL_TIMEOUT);
         outgoing.headers.insert(header::IF_NONE_MATCH, self.etag.clone());
         // What travels is compressed already, and must arrive as it is.
         outgoing.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         match self.client.fetch(&self.endpoint, outgoing, ARCHIVE_BYTES_MAX).await {
-            Ok(answer) if answer.status == StatusCode::OK => self.take(answer, server).await,
+            Ok(answer) if answer.status == StatusCode::OK => return self.take(answer, server).await,
             Ok(answer) if matches!(answer.status, StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT) => {}
             Ok(answer) => {
                 tracing::warn!(
@@ -83,32 +92,41 @@ impl Pull {
             }
             Err(error) => tracing::warn!(error = error.chain(), "the model server cannot be asked"),
         }
+        None
     }
 
-    async fn take(&mut self, answer: Answer, server: &Server) {
+    async fn take(&mut self, answer: Answer, server: &Server) -> Option<serve::assistant::Assistant> {
         let Some(etag) = answer.headers.get(header::ETAG).cloned() else {
             tracing::warn!(
                 url = self.endpoint.url(),
                 "the model server sent a model without ETag; it is not used"
             );
-            return;
+            return None;
         };
         let name = answer.headers.get("filename").and_then(|name| name.to_str().ok());
         let name = name.and_then(|name| name.rsplit('/').next()).unwrap_or("model.tar.gz").to_owned();
         let bytes = answer.body;
-        let loaded = tokio::task::spawn_blocking(move || Assistant::load(&bytes)).await;
+        let file = name.clone();
+        let loading = tokio::task::spawn_blocking(move || {
+            let assistant = model::serving(Assistant::load(&bytes)?, file.as_ref());
+            assistant.warm();
+            Ok::<_, LoadError>(assistant)
+        });
+        let loaded = loading.await;
         // Fetched is fetched: what cannot be loaded today cannot be loaded in a minute either.
         self.etag = etag;
-        match loaded {
-            Ok(Ok(assistant)) => {
-                server.put_model(Arc::new(model::serving(assistant, name.as_ref())));
-                tracing::info!(model = name, "now serving a model of the model server");
-            }
-            Ok(Err(error)) => {
-                tracing::error!(model = name, %error, "the model server's model cannot be loaded; the one in use stays");
-            }
-            Err(error) => tracing::error!(model = name, %error, "loading the model server's model failed"),
-        }
+        let why = match loaded {
+            Ok(Ok(assistant)) => return Some(assistant),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(
+            model = name,
+            error = why,
+            "the model server's model cannot be loaded; the one in use stays"
+        );
+        server.note_unloadable(&name, &why);
+        None
     }
 
     /// Asks again and again until the server stops.

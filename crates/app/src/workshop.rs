@@ -1,32 +1,39 @@
 //! What the HTTP API asks of training, loading and testing.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use intendant_bundle::TrainingType;
+use intendant_client::http::HttpClient;
 use intendant_component::diagnostic::{Diagnostic, Severity};
 use intendant_component::training::{Silent, TrainContext};
 use intendant_config::Environment;
+use intendant_rasa_format::endpoints::EndpointConfig;
 use intendant_rasa_format::project::{Files, Project};
 use intendant_rasa_format::yaml::{self, SourceFile};
 use intendant_serve::assistant::Assistant;
+use intendant_serve::server::Server;
 use intendant_serve::workshop::{
-    IntentTest, TestData, TrainOptions, Trained, Workshop, WorkshopError, WorkshopErrorKind,
+    IntentTest, ModelSource, TestData, TrainOptions, Trained, Workshop, WorkshopError, WorkshopErrorKind,
 };
-use intendant_talk::data::Example;
+use intendant_talk::data::{Example, Source};
 use intendant_train::known::Known;
 use intendant_train::plan::{self, TrainError};
 use intendant_train::recipe::Recipe;
 use intendant_train::{files, models};
 use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use crate::commands::train;
 use crate::failure::Failure;
 use crate::model;
 use crate::nlu_test::{self, Outcomes};
 use crate::progress::TerminalProgress;
-use crate::project;
+use crate::pulling::Pull;
 use crate::stopping::Stop;
 use crate::story_report::StoryReport;
+use crate::{project, remote};
 
 /// Posted documents are read like files; the ending says what they are.
 const DOCUMENT: &str = "request body.yml";
@@ -40,6 +47,12 @@ pub struct AppWorkshop {
     pub environment: Environment,
     /// Ends trainings early.
     pub stop: Stop,
+    /// The server that follows a model server which was named over HTTP.
+    pub server: Server,
+    /// The client of everything that is sent out.
+    pub client: HttpClient,
+    /// What follows that model server.
+    pub following: Mutex<Option<JoinHandle<()>>>,
 }
 
 fn error(kind: WorkshopErrorKind, message: impl Into<String>) -> WorkshopError {
@@ -59,6 +72,31 @@ impl Workshop for AppWorkshop {
             return Err(error(WorkshopErrorKind::Unloadable, format!("Model file not found at '{path}'.")));
         };
         let assistant = model::load_file(&file).map_err(unloadable)?;
+        Ok(model::serving(assistant, &file))
+    }
+
+    fn load_from(&self, source: &ModelSource) -> Result<Assistant, WorkshopError> {
+        let unloadable = |failure: Failure| error(WorkshopErrorKind::Unloadable, failure.message());
+        let runtime = Handle::current();
+        if let Some(options) = &source.model_server {
+            let config = EndpointConfig::from_options(options, Source::default());
+            let config = EndpointConfig { extra: options.clone(), ..config };
+            let mut pull = Pull::new(&config, &self.client).map_err(unloadable)?;
+            let asked = runtime.block_on(pull.ask(&self.server));
+            let nothing = || error(WorkshopErrorKind::Unloadable, "the model server gave no model");
+            let assistant = asked.ok_or_else(nothing)?;
+            let follow = runtime.spawn(pull.follow(self.server.clone(), self.stop.clone()));
+            let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(before) = following.replace(follow) {
+                before.abort();
+            }
+            return Ok(assistant);
+        }
+        let (Some(storage), Some(model)) = (&source.remote_storage, &source.model_file) else {
+            return Err(error(WorkshopErrorKind::Unloadable, "no model is named"));
+        };
+        let loading = remote::load(storage, Path::new(model), &self.environment, &self.client);
+        let (assistant, file) = runtime.block_on(loading).map_err(unloadable)?;
         Ok(model::serving(assistant, &file))
     }
 

@@ -9,6 +9,8 @@
 //!
 //! `… -- BINARY --predictor`: training, predicting and serving `examples/churn`.
 //!
+//! `… -- BINARY --swap [EXAMPLES] [RATE]`: the model swapped ten times under so many requests per second.
+//!
 //! `… -- soak BINARY [--minutes N] [--no-faults]` keeps a server under half its load, kills what it leans on and checks
 //! that nothing is missing (see `soak`).
 #![allow(clippy::print_stdout)]
@@ -16,6 +18,7 @@
 mod load;
 mod made;
 mod soak;
+mod swap;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -53,6 +56,12 @@ fn main() -> Result<()> {
         println!("conditions: {}", conditions());
         let seconds = rest.first().map_or(Ok(5), |text| text.parse::<u64>())?;
         return measure_predictor(&binary, Duration::from_secs(seconds));
+    }
+    if has("--swap") {
+        let number = |at: usize, usual: usize| rest.get(at).map_or(Ok(usual), |text| text.parse::<usize>());
+        let (examples, rate) = (number(0, 10_000)?, u32::try_from(number(1, 2_000)?)?);
+        println!("conditions: {}", conditions());
+        return swap::measure(&binary, tempfile::tempdir()?.path(), examples, rate.max(1));
     }
     let project = rest.first().map(PathBuf::from);
     let seconds = rest.get(1).map_or(Ok(5), |text| text.parse::<u64>())?;

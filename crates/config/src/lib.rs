@@ -10,6 +10,7 @@ pub mod platform;
 pub mod registry;
 pub mod rotation;
 pub mod service;
+pub mod serving;
 pub mod streams;
 
 use std::collections::BTreeMap;
@@ -85,6 +86,27 @@ pub const ALL: &[Variable] = &[
         default: "unset",
         description: "A Duckling server that `DucklingEntityExtractor` asks instead of finding entities in process; \
                       wins over its option `url`.",
+    },
+    Variable {
+        name: "BUCKET_NAME",
+        default: "unset",
+        description: "The bucket of `--remote-storage aws` and `gcs`.",
+    },
+    Variable {
+        name: "AWS_ENDPOINT_URL",
+        default: "unset",
+        description: "Where a store stands that speaks like Amazon S3; keys and region come from AWS_ACCESS_KEY_ID, \
+                      AWS_SECRET_ACCESS_KEY, AWS_DEFAULT_REGION and the others that Amazon names.",
+    },
+    Variable {
+        name: "GOOGLE_APPLICATION_CREDENTIALS",
+        default: "unset",
+        description: "The file with the key of a Google service account, for `gcs` and `gs://`.",
+    },
+    Variable {
+        name: "AZURE_CONTAINER",
+        default: "unset",
+        description: "The container of `--remote-storage azure`, with AZURE_ACCOUNT_NAME and AZURE_ACCOUNT_KEY.",
     },
     Variable {
         name: "INTENDANT_<SECTION>__<KEY>",
@@ -183,6 +205,11 @@ impl Environment {
                 }),
             },
         }
+    }
+
+    /// Every variable, for what names its keys and addresses by many of them: object stores.
+    pub fn all(&self) -> &BTreeMap<String, String> {
+        &self.variables
     }
 
     /// `RASA_DUCKLING_HTTP_URL`, if it is set to anything.

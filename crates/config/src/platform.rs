@@ -18,7 +18,8 @@ use crate::Environment;
 pub const FILE: &str = "intendant.yml";
 
 /// The sections that exist.
-pub const SECTIONS: &[&str] = &["budget", "gates", "gateway", "jobs", "registry", "rotation", "streams"];
+pub const SECTIONS: &[&str] =
+    &["budget", "gates", "gateway", "jobs", "registry", "rotation", "serving", "streams"];
 
 const PREFIX: &str = "INTENDANT_";
 

@@ -10,4 +10,8 @@ pub struct Registry {
     pub database: Option<String>,
     /// Who fetches models over HTTP must give this token.
     pub token: Option<String>,
+    /// Where `models push` and `models pull` send and fetch: an object store or another server.
+    pub remote: Option<String>,
+    /// The token of that server.
+    pub remote_token: Option<String>,
 }

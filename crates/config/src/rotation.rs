@@ -35,6 +35,8 @@ pub struct Rotation {
     pub quarantine_after_seconds: u64,
     /// A pass that would remove more than this share of at least ten models is refused.
     pub removed_percent_max: u8,
+    /// Where to write what was done as Prometheus reads it from files.
+    pub metrics_file: Option<PathBuf>,
     /// The server that loads a model once it is published.
     pub activate: Option<Activate>,
 }
@@ -63,6 +65,7 @@ impl Default for Rotation {
             trash_grace_seconds: 600,
             quarantine_after_seconds: 24 * 3_600,
             removed_percent_max: 95,
+            metrics_file: None,
             activate: None,
         }
     }

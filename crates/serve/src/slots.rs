@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use intendant_talk::time::Timestamp;
+use tokio::runtime::Handle;
 
 use crate::assistant::Assistant;
 use crate::error::{Error, Kind};
@@ -66,18 +67,20 @@ pub(crate) struct Lane {
 impl Server {
     /// Puts a model into use; messages in hand finish with the one they started with.
     pub fn put_model(&self, assistant: Arc<Assistant>) {
-        self.with_slots(|slots| {
+        let gone = self.with_slots(|slots| {
             let before = slots.current.replace(assistant);
-            if slots.keeps_previous {
-                slots.previous = before;
+            match slots.keeps_previous {
+                true => std::mem::replace(&mut slots.previous, before),
+                false => before,
             }
         });
+        free(gone);
         self.metrics().model_loads.add(&[]);
     }
 
     /// Takes the model out of use.
     pub fn remove_model(&self) {
-        self.with_slots(|slots| slots.current = None);
+        free(self.with_slots(|slots| slots.current.take()));
     }
 
     /// The model in use.
@@ -116,7 +119,7 @@ impl Server {
             "a model is tried"
         );
         let trial = Arc::new(Trial::new(candidate, plan, since));
-        self.with_slots(|slots| slots.trial = Some(trial));
+        free(self.with_slots(|slots| slots.trial.replace(trial)));
     }
 
     /// Ends what is tried; `None` when nothing is.
@@ -181,5 +184,12 @@ impl Server {
             }
             trial => Lane { assistant, trial, is_candidate: false },
         })
+    }
+}
+
+/// Gives the memory of a model back where nobody waits for it.
+fn free<T: Send + 'static>(model: T) {
+    if let Ok(runtime) = Handle::try_current() {
+        drop(runtime.spawn_blocking(move || drop(model)));
     }
 }

@@ -2,30 +2,33 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use intendant_api::auth::Auth;
 use intendant_api::cors::Cors;
 use intendant_api::listen::{self, Listener};
+use intendant_api::registry::ModelServer;
 use intendant_api::router::{Api, ApiSettings, BODY_BYTES_MAX, router};
+use intendant_api::serving::{self, Desk};
 use intendant_api::tls::{self, TlsFiles, TlsSettings};
 use intendant_api::webhooks::Channels;
 use intendant_client::courier::HttpCourier;
 use intendant_config::Environment;
 
 use intendant_serve::server::Server;
-use intendant_train::models;
 
 use crate::cli::{RunArgs, ServerArgs};
+use crate::commands::models;
 use crate::commands::predictors;
 use crate::failure::Failure;
-use crate::model;
+use crate::following::Following;
 use crate::stopping::Stop;
 use crate::wiring::{self, Wiring};
 use crate::workshop::AppWorkshop;
+use crate::{model, remote};
 
 /// How long sockets may take to send their last messages.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,24 +38,13 @@ pub fn run(arguments: RunArgs, environment: &Environment) -> Result<ExitCode, Fa
     if let Some(part) = &arguments.part {
         return super::run_actions::run(part);
     }
-    refuse_unsupported(&arguments.server)?;
     if predictors::serve::are_alone(environment) {
         return predictors::serve::run(&arguments, environment);
     }
     let model_path = arguments.model.path();
-    let newest = models::newest(&model_path).map_err(|error| Failure::of("", &error))?;
+    let newest = intendant_train::models::newest(&model_path).map_err(|error| Failure::of("", &error))?;
     let runtime = wiring::runtime()?;
     runtime.block_on(serve(&arguments, newest.as_deref(), environment))
-}
-
-fn refuse_unsupported(arguments: &ServerArgs) -> Result<(), Failure> {
-    if arguments.remote_storage.is_some() {
-        return Err(Failure::new(
-            "",
-            "--remote-storage is not in this version: put the model into a folder and name it with --model",
-        ));
-    }
-    Ok(())
 }
 
 /// TLS as the `--ssl-…` flags ask for it.
@@ -83,7 +75,8 @@ async fn serve(
     let mut wiring =
         wiring::server(arguments.model.endpoints.as_deref(), arguments.server.request_timeout(), environment)
             .await?;
-    if model.is_none() && wiring.pull.is_none() && !arguments.server.enable_api {
+    let is_elsewhere = wiring.pull.is_some() || arguments.server.remote_storage.is_some();
+    if model.is_none() && !is_elsewhere && !arguments.server.enable_api {
         let message = format!(
             "no model found at {}; train one with `intendant train`, or start with --enable-api and load one over HTTP",
             arguments.model.path().display()
@@ -96,14 +89,43 @@ async fn serve(
         pull.once(&wiring.server).await;
         tokio::spawn(pull.follow(wiring.server.clone(), wiring.stop.clone()));
     }
+    if wiring.server.assistant().is_none()
+        && let Some(storage) = &arguments.server.remote_storage
+    {
+        let path = arguments.model.path();
+        let (assistant, name) = remote::load(storage, &path, environment, &wiring.client).await?;
+        wiring.server.put_model(Arc::new(model::serving(assistant, &name)));
+    }
+    let models = models_of(&arguments.model.path(), environment)?;
+    let mut following = Following::new(
+        wiring.server.clone(),
+        &models.folder,
+        models.database.clone(),
+        models::serving_settings(environment)?,
+    );
+    if wiring.server.assistant().is_none() {
+        // The model under the tag comes before the newest one.
+        following.look().await;
+    }
     if let Some(file) = model
         && wiring.server.assistant().is_none()
     {
         wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
     }
-    let (router, channels) = api_router(&wiring, &arguments.server, environment).await?;
+    tokio::spawn(following.run(wiring.stop.clone()));
+    let (router, channels) = api_router(&wiring, &arguments.server, Some(models), environment).await?;
     let house = House { server: wiring.server, router, channels, stop: wiring.stop, tls };
     listen_until_stopped(house, &arguments.server.interface, arguments.server.port).await
+}
+
+/// The models folder that a model was named in, with what `intendant.yml` says of it.
+pub fn models_of(model: &Path, environment: &Environment) -> Result<ModelServer, Failure> {
+    let folder = match model.is_dir() || model.extension().is_none() {
+        true => model.to_owned(),
+        false => model.parent().unwrap_or(Path::new(".")).to_owned(),
+    };
+    let registry = models::registry(environment)?;
+    Ok(ModelServer { folder, database: registry.database, token: registry.token })
 }
 
 /// Everything behind a listener.
@@ -124,6 +146,7 @@ pub struct House {
 pub async fn api_router(
     wiring: &Wiring,
     arguments: &ServerArgs,
+    models: Option<ModelServer>,
     environment: &Environment,
 ) -> Result<(Router, Channels), Failure> {
     let Wiring { server, client, stop, .. } = wiring;
@@ -150,7 +173,17 @@ pub async fn api_router(
         body_bytes_max: BODY_BYTES_MAX,
         response_timeout: Duration::from_secs(arguments.response_timeout),
     };
-    let workshop = Arc::new(AppWorkshop { environment: environment.clone(), stop: stop.clone() });
+    let workshop = Arc::new(AppWorkshop {
+        environment: environment.clone(),
+        stop: stop.clone(),
+        server: server.clone(),
+        client: client.clone(),
+        following: Mutex::default(),
+    });
+    let serving = models.filter(|_| arguments.enable_api).map(|models| {
+        let auth = settings.auth.clone();
+        serving::router(Desk { server: server.clone(), workshop: workshop.clone(), models, auth })
+    });
     let router = router(Api {
         server: server.clone(),
         workshop,
@@ -163,6 +196,10 @@ pub async fn api_router(
         if arguments.enable_api { router.nest("/entities", super::entities::router()) } else { router };
     let router = match predictors {
         Some(predictors) => intendant_api::predictors::router(&predictors).merge(router),
+        None => router,
+    };
+    let router = match serving {
+        Some(serving) => serving.merge(router),
         None => router,
     };
     Ok((router, channels))

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use intendant_client::http::HttpClient;
 use intendant_config::Environment;
 use intendant_port::BoxFuture;
 use intendant_port::outlet::Outlet;
@@ -17,11 +18,11 @@ use serde_json::Value;
 
 use crate::cli::{ShellArgs, ShellPart};
 use crate::failure::Failure;
-use crate::model;
 use crate::terminal;
 use crate::terminal::say;
 use crate::understanding::Understanding;
 use crate::wiring::{self, Wiring};
+use crate::{model, remote};
 
 /// Ends the conversation.
 const STOP: &str = "/stop";
@@ -33,13 +34,22 @@ pub fn run(arguments: ShellArgs, environment: &Environment) -> Result<ExitCode, 
     if let Some(ShellPart::Nlu { model, model_as_positional }) = &arguments.part {
         return shell_nlu(&model::load(model_as_positional.as_ref().unwrap_or(model))?);
     }
-    let assistant = model::load(&arguments.model.path())?;
+    let assistant = match &arguments.server.remote_storage {
+        Some(storage) => fetched(storage, &arguments.model.path(), environment)?,
+        None => model::load(&arguments.model.path())?,
+    };
     if assistant.mind.ensemble.is_none() {
         say!("This model only understands; showing what it understands.");
         return shell_nlu(&assistant);
     }
     let runtime = wiring::runtime()?;
     runtime.block_on(talk(assistant, &arguments, environment))
+}
+
+fn fetched(storage: &str, model: &Path, environment: &Environment) -> Result<Assistant, Failure> {
+    let client = HttpClient::new().map_err(|error| Failure::of("", &error))?;
+    let (assistant, _) = wiring::runtime()?.block_on(remote::load(storage, model, environment, &client))?;
+    Ok(assistant)
 }
 
 fn shell_nlu(assistant: &Assistant) -> Result<ExitCode, Failure> {

@@ -1,20 +1,20 @@
 //! `intendant up`: train what changed, serve, and show the page.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use intendant_api::registry::ModelServer;
 use intendant_config::Environment;
 use intendant_serve::server::Server;
 
 use crate::cli::{Cli, Command, ServerArgs, UpArgs};
 use crate::commands;
 use crate::commands::predictors;
-use crate::commands::run::{House, api_router, listen_until_stopped};
+use crate::commands::run::{House, api_router, listen_until_stopped, models_of};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
+use crate::following::Following;
 use crate::model;
 use crate::stopping::Stop;
 use crate::terminal::say;
@@ -58,9 +58,14 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
     };
     let runtime = wiring::runtime()?;
     let (server, house) = runtime.block_on(open(arguments, &model, &stop, environment))?;
+    let rotation = commands::models::rotate::beside(&server, &stop, environment)?;
+    let tag = commands::models::serving_settings(environment)?.tag;
     std::thread::scope(|scope| {
-        let retrain = || watch.run(&stop, &mut |path| adopt(&server, path));
+        let retrain = || watch.run(&stop, &mut |path| adopt(&server, path, tag.as_deref()));
         scope.spawn(retrain);
+        if let Some(rotation) = &rotation {
+            scope.spawn(|| rotation.run());
+        }
         let served = runtime.block_on(listen_until_stopped(house, &arguments.interface, arguments.port));
         // A server that could not start must not leave the watch behind.
         stop.ask(0);
@@ -69,13 +74,20 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
 }
 
 /// Puts a new model into use. Messages in hand finish with the one they began with.
-fn adopt(server: &Server, file: &Path) {
+fn adopt(server: &Server, file: &Path, tag: Option<&str>) {
+    if let Some(tag) = tag {
+        say!("To serve it: intendant models tag {} {tag}", file.display());
+        return;
+    }
     match model::load_file(file) {
         Ok(assistant) => {
-            server.put_model(Arc::new(model::serving(assistant, file)));
+            let assistant = model::serving(assistant, file);
+            assistant.warm();
+            server.put_model(Arc::new(assistant));
             say!("Now serving {}.", file.display());
         }
         Err(failure) => {
+            server.note_unloadable(&file.display().to_string(), failure.message());
             failure.report();
         }
     }
@@ -107,12 +119,19 @@ async fn open(
     let mut wiring = wiring::server(None, default_server_arguments()?.request_timeout(), environment).await?;
     wiring.stop = stop.clone();
     let server = wiring.server.clone();
-    server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
-    let (api, channels) = api_router(&wiring, &default_server_arguments()?, environment).await?;
-    let registry = commands::models::registry(environment)?;
-    let models =
-        ModelServer { folder: PathBuf::from("models"), database: registry.database, token: registry.token };
-    let mut router = intendant_console::router(server.clone()).merge(intendant_api::registry::router(models));
+    let models = models_of(Path::new("models"), environment)?;
+    let serving = commands::models::serving_settings(environment)?;
+    let mut following = Following::new(server.clone(), &models.folder, models.database.clone(), serving);
+    following.look().await;
+    if server.assistant().is_none() {
+        server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
+    }
+    tokio::spawn(following.run(stop.clone()));
+    let (api, channels) =
+        api_router(&wiring, &default_server_arguments()?, Some(models.clone()), environment).await?;
+    let mut router = intendant_console::router(server.clone())
+        .merge(intendant_api::registry::router(models.clone()))
+        .merge(intendant_api::uploads::router(models));
     if let Some(front) = gateway_wiring::front(environment, &wiring.client, &server).await? {
         router = router.merge(intendant_api::gateway::router(front));
     }

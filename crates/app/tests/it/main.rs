@@ -4,6 +4,7 @@
 mod channels;
 mod cli;
 mod crash;
+mod delivery;
 mod elsewhere;
 mod interactive;
 mod knowledge_base;

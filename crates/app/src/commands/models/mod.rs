@@ -1,8 +1,10 @@
 //! `intendant models …`: the registry by hand.
 
-mod rotate;
+pub mod rotate;
+mod serving;
 mod show;
 mod tags;
+mod transfer;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use clap::{Args, Subcommand};
 use intendant_config::Environment;
 use intendant_config::platform::{FILE, Platform};
 use intendant_config::registry::Registry;
+use intendant_config::serving::Serving;
 use intendant_registry::catalog::{self, Catalog};
 
 use crate::failure::Failure;
@@ -48,6 +51,12 @@ pub enum ModelsCommand {
     Verify(upkeep::VerifyArgs),
     /// Removes archives that nothing needs.
     Gc(upkeep::GcArgs),
+    /// Sends an archive with its record to an object store or another server.
+    Push(transfer::PushArgs),
+    /// Fetches an archive with its record from there.
+    Pull(transfer::PullArgs),
+    /// Shows which models a running server answers with; tries one beside it.
+    Serving(serving::ServingArgs),
     /// Publishes the newest model of a folder under a fixed name and keeps only a few older ones.
     Rotate(rotate::RotateArgs),
 }
@@ -81,6 +90,9 @@ pub fn run(arguments: &ModelsArgs, environment: &Environment) -> Result<ExitCode
             ModelsCommand::Measure(arguments) => tags::measure(arguments, environment).await,
             ModelsCommand::Verify(arguments) => upkeep::verify(arguments, environment).await,
             ModelsCommand::Gc(arguments) => upkeep::gc(arguments, environment).await,
+            ModelsCommand::Push(arguments) => transfer::push(arguments, environment).await,
+            ModelsCommand::Pull(arguments) => transfer::pull(arguments, environment).await,
+            ModelsCommand::Serving(arguments) => serving::serving(arguments, environment).await,
             ModelsCommand::Rotate(_) => Ok(ExitCode::SUCCESS),
         }
     })
@@ -108,6 +120,21 @@ pub fn registry(environment: &Environment) -> Result<Registry, Failure> {
         report::print(&[finding]);
         Failure::new("", "the settings of the registry cannot be used")
     })
+}
+
+/// Section `serving`.
+///
+/// # Errors
+/// When it cannot be used; what is wrong has been printed.
+pub fn serving_settings(environment: &Environment) -> Result<Serving, Failure> {
+    let serving: Serving = platform(environment)?.section("serving").map_err(|finding| {
+        report::print(&[finding]);
+        Failure::new("", "the settings of serving cannot be used")
+    })?;
+    match serving.mistake() {
+        Some(mistake) => Err(Failure::new("", format!("{FILE}: {mistake}"))),
+        None => Ok(serving),
+    }
 }
 
 /// The catalogue of a folder, with every model in the folder a version.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
@@ -15,15 +16,16 @@ use intendant_config::platform::Platform;
 use intendant_config::registry::Registry;
 use intendant_config::rotation::Rotation;
 use intendant_rasa_format::endpoints::EndpointConfig;
-use intendant_registry::catalog::Catalog;
-use intendant_registry::rotation::{Kind, Now, Outside, Report, Rotator, Settings};
+use intendant_registry::catalog::{Catalog, Provenance};
+use intendant_registry::rotation::{Kind, Now, Outside, Report, Rotator, Settings, Totals};
+use intendant_serve::server::Server;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::platform;
-use crate::commands::run::asked_to_stop;
 use crate::failure::Failure;
+use crate::stopping::Stop;
 use crate::terminal::say;
 use crate::{report, wiring};
 
@@ -67,9 +69,14 @@ pub fn run(arguments: &RotateArgs, environment: &Environment) -> Result<ExitCode
     let outside = Servers::new(&rotation, registry.database)?;
     let settings = settings_of(&rotation);
     if arguments.watch {
-        return watch(&settings, Duration::from_millis(rotation.scan_ms.max(10)), &outside, arguments.force);
+        let stop = Stop::on_signals();
+        watch(&Keeping { settings, rotation, force: arguments.force }, &outside, &stop)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let report = once(settings, &outside, arguments)?;
+    if !arguments.dry_run {
+        outside.audit(&report);
+    }
     if arguments.json {
         say!("{}", json!(report));
     } else {
@@ -79,6 +86,48 @@ pub fn run(arguments: &RotateArgs, environment: &Environment) -> Result<ExitCode
         Some(why) => Err(Failure::new("", format!("nothing was removed: {why}"))),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Keeps a folder as long as a server runs: what the server holds stays, and what is done is counted.
+///
+/// # Errors
+/// When the settings cannot be used.
+pub fn beside(server: &Server, stop: &Stop, environment: &Environment) -> Result<Option<Beside>, Failure> {
+    let platform = platform(environment)?;
+    let is_wanted = platform.has("rotation") || environment.get("TARGET_DIR").is_some();
+    if !is_wanted {
+        return Ok(None);
+    }
+    let rotation = Rotation::read(&platform, environment).map_err(|finding| unusable(&finding))?;
+    let registry: Registry = platform.section("registry").map_err(|finding| unusable(&finding))?;
+    let outside = Servers { served: Some(server.clone()), ..Servers::new(&rotation, registry.database)? };
+    let totals = Arc::clone(&outside.totals);
+    server.metrics().also(move |text| locked(&totals).write(text));
+    let keeping = Keeping { settings: settings_of(&rotation), rotation, force: false };
+    Ok(Some(Beside { keeping, outside, stop: stop.clone() }))
+}
+
+/// A rotation beside a server.
+pub struct Beside {
+    keeping: Keeping,
+    outside: Servers,
+    stop: Stop,
+}
+
+impl Beside {
+    /// Keeps the folder until the server stops.
+    pub fn run(&self) {
+        if let Err(failure) = watch(&self.keeping, &self.outside, &self.stop) {
+            failure.report();
+        }
+    }
+}
+
+/// How a folder is kept for ever.
+struct Keeping {
+    settings: Settings,
+    rotation: Rotation,
+    force: bool,
 }
 
 fn unusable(finding: &Diagnostic) -> Failure {
@@ -145,27 +194,37 @@ fn once(settings: Settings, outside: &Servers, arguments: &RotateArgs) -> Result
     }
 }
 
-fn watch(settings: &Settings, scan: Duration, outside: &Servers, force: bool) -> Result<ExitCode, Failure> {
+fn watch(keeping: &Keeping, outside: &Servers, stop: &Stop) -> Result<(), Failure> {
     let start = Instant::now();
-    let stop = outside.runtime.spawn(asked_to_stop());
+    let scan = Duration::from_millis(keeping.rotation.scan_ms.max(10));
     let mut rotator = None;
     let mut told = String::new();
-    while !stop.is_finished() {
+    while !stop.is_asked() {
         let done = match rotator.take() {
             Some(rotator) => Ok(rotator),
-            None => Rotator::open(settings.clone()),
+            None => Rotator::open(keeping.settings.clone()),
         };
+        let now = Now { wall: Timestamp::now(), steady: start.elapsed() };
         let done = done.and_then(|mut opened| {
-            let now = Now { wall: Timestamp::now(), steady: start.elapsed() };
-            let passed = opened.pass(now, outside, force);
+            let passed = opened.pass(now, outside, keeping.force);
             rotator = Some(opened);
             passed
         });
         // The same trouble again and again is said once.
         let trouble = match done {
-            Ok(report) => report.suspended.unwrap_or_default(),
+            Ok(report) => {
+                locked(&outside.totals).add(&report, now);
+                outside.audit(&report);
+                report.suspended.unwrap_or_default()
+            }
             Err(error) if error.kind == Kind::Settings => return Err(Failure::of("", &error)),
-            Err(error) => error.to_string(),
+            Err(error) => {
+                // Who stands by has not failed.
+                if error.kind != Kind::Owned {
+                    locked(&outside.totals).add_failure();
+                }
+                error.to_string()
+            }
         };
         if trouble != told {
             if !trouble.is_empty() {
@@ -173,16 +232,29 @@ fn watch(settings: &Settings, scan: Duration, outside: &Servers, force: bool) ->
             }
             told = trouble;
         }
+        if let Some(file) = &keeping.rotation.metrics_file {
+            write_metrics(file, &locked(&outside.totals));
+        }
         outside.runtime.block_on(async {
-            let _ = tokio::time::timeout(scan, async {
-                while !stop.is_finished() {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            })
-            .await;
+            let _ = tokio::time::timeout(scan, stop.asked()).await;
         });
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+fn locked(totals: &Mutex<Totals>) -> MutexGuard<'_, Totals> {
+    totals.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// Whoever reads it sees it whole.
+fn write_metrics(file: &Path, totals: &Totals) {
+    let mut text = String::new();
+    totals.write(&mut text);
+    let temporary = file.with_extension("prom.part");
+    let written = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, file));
+    if let Err(error) = written {
+        tracing::warn!(%error, file = %file.display(), "cannot write the metrics of the rotation");
+    }
 }
 
 fn print(report: &Report, is_dry: bool) {
@@ -220,6 +292,9 @@ struct Servers {
     folder: PathBuf,
     database: Option<String>,
     activate: Option<(HttpClient, Endpoint)>,
+    /// The server in this process, whose models stay.
+    served: Option<Server>,
+    totals: Arc<Mutex<Totals>>,
 }
 
 impl Servers {
@@ -241,21 +316,57 @@ impl Servers {
                 Ok::<_, Failure>((client, endpoint))
             })
             .transpose()?;
-        Ok(Servers { runtime, folder: rotation.folder.clone(), database, activate })
+        let (folder, totals) = (rotation.folder.clone(), Arc::default());
+        Ok(Servers { runtime, folder, database, activate, served: None, totals })
     }
+
+    /// A row in the registry's database for a pass that changed something.
+    fn audit(&self, report: &Report) {
+        if !report.is_change() && report.bad.is_none() {
+            return;
+        }
+        // A folder without a catalogue has the rotation's own log.
+        if self.database.is_none() && !Catalog::exists(&self.folder) {
+            return;
+        }
+        let at = Timestamp::now();
+        let mut record = json!(report);
+        record["at"] = json!(at.to_string());
+        let written = self.runtime.block_on(async {
+            let catalog = Catalog::open(&self.folder, self.database.as_deref()).await?;
+            catalog.audit("rotation", at, &record).await
+        });
+        if let Err(error) = written {
+            tracing::warn!(%error, "cannot write the rotation into the registry's database");
+        }
+    }
+}
+
+/// Names of the archives that a server holds in memory.
+fn served_files(server: &Server) -> Vec<String> {
+    let slots = server.slots();
+    let trial = slots.trial.map(|trial| Arc::clone(&trial.candidate));
+    let held = [slots.current, slots.previous, trial];
+    held.into_iter().flatten().map(|assistant| assistant.model_file.clone()).collect()
 }
 
 impl Outside for Servers {
     fn in_use(&self) -> Result<BTreeSet<String>, String> {
         // A folder in which nobody has tagged anything yet needs no catalogue.
-        if !Catalog::exists(&self.folder) {
+        if self.served.is_none() && !Catalog::exists(&self.folder) {
             return Ok(BTreeSet::new());
         }
-        let tags = self
-            .runtime
-            .block_on(async { Catalog::open(&self.folder, self.database.as_deref()).await?.tags().await });
-        let tags = tags.map_err(|error| error.to_string())?;
-        Ok(tags.into_iter().map(|tag| tag.digest).collect())
+        let served = self.served.as_ref().map(served_files).unwrap_or_default();
+        let used = self.runtime.block_on(async {
+            let catalog = Catalog::open(&self.folder, self.database.as_deref()).await?;
+            let mut used: BTreeSet<String> =
+                catalog.tags().await?.into_iter().map(|tag| tag.digest).collect();
+            for file in served.iter().filter(|file| self.folder.join(file).is_file()) {
+                used.insert(catalog.register(&self.folder.join(file), Provenance::default()).await?.digest);
+            }
+            Ok::<_, intendant_registry::catalog::Error>(used)
+        });
+        used.map_err(|error| error.to_string())
     }
 
     fn activate(&self, latest: &Path) -> Result<(), String> {

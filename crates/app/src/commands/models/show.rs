@@ -68,6 +68,7 @@ pub async fn list(arguments: &ListArgs, environment: &Environment) -> Result<Exi
     let mut rows = vec![["MODEL", "TRAINED", "SIZE", "TAGS", "FILE"].map(str::to_owned)];
     for version in &versions {
         let file = match catalog.file(version) {
+            Some(_) if version.problem.is_some() => format!("{} (see `models show`)", version.file),
             Some(_) => version.file.clone(),
             None => "(removed)".to_owned(),
         };
@@ -114,6 +115,7 @@ pub async fn show(arguments: &ShowArgs, environment: &Environment) -> Result<Exi
         ["project".to_owned(), revision.unwrap_or_default()],
         ["tags".to_owned(), tags_of(&version, &tags).join(", ")],
         ["notes".to_owned(), version.notes.clone()],
+        ["problem".to_owned(), version.problem.clone().unwrap_or_default()],
     ];
     for (part, fingerprint) in &version.fingerprints {
         rows.push([format!("fingerprint {part}"), fingerprint.clone()]);
