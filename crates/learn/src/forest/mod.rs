@@ -245,6 +245,20 @@ impl Forest {
         }
     }
 
+    /// The same for several rows, `[rows, width]` and `[rows, outputs]`: tree by tree, so that each tree is fetched
+    /// from memory once.
+    ///
+    /// # Panics
+    /// When rows have fewer features than the forest, or `into` is shorter than rows times outputs.
+    pub fn add_rows(&self, rows: &[f64], width: usize, into: &mut [f64]) {
+        assert!(width >= self.features && into.len() * width >= rows.len() * self.outputs);
+        for (root, target) in self.roots.iter().zip(&self.targets) {
+            for (row, into) in rows.chunks_exact(width.max(1)).zip(into.chunks_exact_mut(self.outputs)) {
+                into[*target as usize] += self.leaf(*root, row).value;
+            }
+        }
+    }
+
     /// The leaf a row comes to.
     fn leaf(&self, root: Child, row: &[f64]) -> Leaf {
         let mut at = root;

@@ -67,6 +67,9 @@ const DEPENDENCE_POINTS: usize = 20;
 /// Rows over which partial dependence is averaged.
 const DEPENDENCE_ROWS: usize = 500;
 
+/// Rows computed together.
+const BLOCK_ROWS: usize = 64;
+
 /// Rows from which on threads help.
 const PARALLEL_ROWS: usize = 2_000;
 
@@ -147,34 +150,44 @@ impl Model {
     fn predict_rows(&self, inputs: &[Vec<f64>], rows: std::ops::Range<usize>) -> (Vec<f64>, Vec<u32>) {
         let mut scores = Vec::with_capacity(rows.len() * self.classes.len().max(1));
         let mut labels = Vec::new();
-        let mut input = vec![f64::NAN; inputs.len()];
-        let mut outputs = vec![0.0; self.base.len()];
-        for row in rows {
-            fill(&mut input, inputs, row);
-            self.score(&input, &mut outputs);
-            match self.task {
-                Task::Regression => scores.push(outputs[0]),
-                Task::Binary => {
-                    let share = sigmoid(self.curve.of(outputs[0]));
-                    scores.extend([1.0 - share, share]);
-                    labels.push(u32::from(share >= self.threshold));
-                }
-                Task::Multiclass => {
-                    outputs.iter_mut().for_each(|output| *output = self.curve.of(*output));
-                    softmax(&mut outputs);
-                    scores.extend_from_slice(&outputs);
-                    let best = (0..outputs.len()).rev().max_by(|a, b| outputs[*a].total_cmp(&outputs[*b]));
-                    labels.push(best.unwrap_or(0) as u32);
-                }
+        let (width, count) = (inputs.len(), self.base.len());
+        for start in rows.clone().step_by(BLOCK_ROWS) {
+            let block = start..(start + BLOCK_ROWS).min(rows.end);
+            let mut input = vec![f64::NAN; block.len() * width];
+            for (slots, row) in input.chunks_exact_mut(width.max(1)).zip(block.clone()) {
+                fill(slots, inputs, row);
+            }
+            let mut outputs = self.base.repeat(block.len());
+            self.forest.add_rows(&input, width, &mut outputs);
+            for (at, outputs) in outputs.chunks_exact_mut(count).enumerate() {
+                self.add_terms(&input[at * width..(at + 1) * width], outputs);
+                self.finish(outputs, &mut scores, &mut labels);
             }
         }
         (scores, labels)
     }
 
-    /// The outputs before calibration.
-    fn score(&self, input: &[f64], outputs: &mut [f64]) {
-        outputs.copy_from_slice(&self.base);
-        self.forest.add(input, outputs);
+    /// From outputs to probabilities and label, or the number.
+    fn finish(&self, outputs: &mut [f64], scores: &mut Vec<f64>, labels: &mut Vec<u32>) {
+        match self.task {
+            Task::Regression => scores.push(outputs[0]),
+            Task::Binary => {
+                let share = sigmoid(self.curve.of(outputs[0]));
+                scores.extend([1.0 - share, share]);
+                labels.push(u32::from(share >= self.threshold));
+            }
+            Task::Multiclass => {
+                outputs.iter_mut().for_each(|output| *output = self.curve.of(*output));
+                softmax(outputs);
+                scores.extend_from_slice(outputs);
+                let best = (0..outputs.len()).rev().max_by(|a, b| outputs[*a].total_cmp(&outputs[*b]));
+                labels.push(best.unwrap_or(0) as u32);
+            }
+        }
+    }
+
+    /// Adds curves, surfaces and lines.
+    fn add_terms(&self, input: &[f64], outputs: &mut [f64]) {
         for term in &self.terms {
             let cell = term.cell(input);
             for (output, values) in outputs.iter_mut().zip(&term.values) {
