@@ -15,7 +15,10 @@ use testing::TestArgs;
 
 use crate::commands::budget::BudgetArgs;
 use crate::commands::gateway::GatewayArgs;
+use crate::commands::jobs::JobsArgs;
 use crate::commands::models::ModelsArgs;
+use crate::commands::stream::StreamArgs;
+use crate::commands::worker::WorkerArgs;
 
 /// Trains, gates, versions, serves and watches chatbots and predictive models.
 #[derive(Debug, Parser)]
@@ -84,6 +87,12 @@ pub enum Command {
     Gateway(GatewayArgs),
     /// Shows and changes what may be spent.
     Budget(BudgetArgs),
+    /// Lists, submits and cancels jobs: trainings and measurements that wait their turn.
+    Jobs(JobsArgs),
+    /// Does jobs, one after the other, in a process of its own.
+    Worker(WorkerArgs),
+    /// Scores messages as they come: producers, consumers, dead letters.
+    Stream(StreamArgs),
     /// Learns from a conversation in which every step is confirmed or corrected.
     Interactive(Box<tools::InteractiveArgs>),
     /// Draws the stories of a project as a graph.

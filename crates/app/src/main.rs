@@ -2,6 +2,7 @@
 //!
 //! The only crate that names concrete adapters, and the only one that prints.
 
+mod chores;
 mod cli;
 mod commands;
 mod failure;
@@ -60,6 +61,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let (level, targets) = match &command {
         Command::Run(arguments) => (Level::Info, Some(&arguments.server.log)),
         Command::Up(_) | Command::Models(_) | Command::Gateway(_) => (Level::Info, None),
+        Command::Stream(_) | Command::Worker(_) => (Level::Info, None),
         Command::Shell(arguments) => (Level::Warn, Some(&arguments.server.log)),
         _ => (Level::Warn, None),
     };
@@ -79,6 +81,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Models(arguments) => commands::models::run(&arguments, &environment),
         Command::Gateway(arguments) => commands::gateway::run(&arguments, &environment),
         Command::Budget(arguments) => commands::budget::run(&arguments, &environment),
+        Command::Jobs(arguments) => commands::jobs::run(&arguments, &environment),
+        Command::Worker(arguments) => commands::worker::run(&arguments, &environment),
+        Command::Stream(arguments) => commands::stream::run(&arguments, &environment),
         Command::Interactive(arguments) => commands::interactive::run(*arguments, &environment),
         Command::Visualize(arguments) => commands::visualize::run(&arguments, &environment),
         Command::Export(arguments) => commands::export::run(&arguments, &environment),

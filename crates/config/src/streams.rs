@@ -55,15 +55,17 @@ pub enum Repeats {
 }
 
 /// What scores messages.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Score {
     /// An assistant's model: a file, or a folder of models of which the newest is taken.
     pub assistant: Option<PathBuf>,
     /// Where in a message the text is that the assistant shall understand.
     pub text: Option<String>,
-    /// A predictor by its name.
-    pub predictor: Option<String>,
+    /// The address of a model server that takes `{"instances": […]}` and gives `{"predictions": […]}`.
+    pub url: Option<String>,
+    /// Headers of requests to it.
+    pub headers: Map<String, Value>,
 }
 
 /// Where scored rows are sent.

@@ -214,7 +214,7 @@ impl Worker {
         let worked = loop {
             tokio::select! {
                 worked = &mut working => break worked,
-                () = pause(&mut stopped, tell_interval) => {
+                () = tick(&mut stopped, tell_interval) => {
                     if *stopped.borrow() {
                         desk.cancel();
                     }
@@ -291,6 +291,15 @@ impl Worker {
         self.jobs.renew(job, self.settings.lease, &progress).await?;
         tracing::info!(job = job.id, state = state.name(), "a job has ended");
         self.jobs.end(job, state, &outcome).await
+    }
+}
+
+/// Waits for the next time to tell; the moment in which the end is asked for is one.
+async fn tick(stopped: &mut Stopped, interval: Duration) {
+    let is_stopped = *stopped.borrow();
+    match is_stopped {
+        true => tokio::time::sleep(interval).await,
+        false => pause(stopped, interval).await,
     }
 }
 

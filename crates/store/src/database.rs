@@ -5,7 +5,7 @@
 //! statement and one trip; `NOW_MS` is the database's clock, the only one that all processes share.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use intendant_port::error::{Error, Kind, Result};
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
@@ -15,6 +15,8 @@ use sqlx::{Any, AnyPool, AssertSqlSafe, Transaction};
 const BUSY_TIMEOUT_MS: u32 = 30_000;
 /// How long a caller may wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a start waits for a server that is not there yet.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Connections of a process.
 const CONNECTIONS_MAX: u32 = 5;
 /// Attempts to create tables that another process creates at the same time.
@@ -93,13 +95,20 @@ impl Database {
     }
 
     async fn create(&self, tables: &[&str]) -> Result<()> {
-        let mut attempts = 0;
+        let (mut attempts, mut is_told, began) = (0, false, Instant::now());
         loop {
             attempts += 1;
             match self.try_create(tables).await {
                 Ok(()) => return Ok(()),
                 // Another process creates them at this moment, or switches the log of the file.
                 Err(sqlx::Error::Database(_)) if attempts < CREATE_ATTEMPTS => {
+                    tokio::time::sleep(CREATE_PAUSE).await;
+                }
+                Err(error) if self.dialect == Dialect::Postgres && began.elapsed() < PATIENCE => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        let address = &self.address;
+                        tracing::warn!(address, %error, "the database cannot be reached; waiting for it");
+                    }
                     tokio::time::sleep(CREATE_PAUSE).await;
                 }
                 Err(error) => return Err(self.failed("create the tables of", error)),

@@ -10,6 +10,7 @@ pub mod consumer;
 pub mod counters;
 pub mod producer;
 pub mod relay;
+pub mod remote;
 pub mod row;
 pub mod score;
 pub mod source;

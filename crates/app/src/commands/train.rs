@@ -4,6 +4,7 @@ mod compare;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use intendant_bundle::{Metadata, TrainingType};
@@ -64,6 +65,8 @@ pub struct Order {
     pub quiet: bool,
     /// Ends the training early, without a model.
     pub stop: Stop,
+    /// Hears of the progress instead of the terminal, and may end the training.
+    pub watcher: Option<Arc<dyn Progress + Send + Sync>>,
 }
 
 impl Order {
@@ -81,6 +84,7 @@ impl Order {
             validation: None,
             quiet,
             stop: Stop::default(),
+            watcher: None,
         }
     }
 
@@ -104,6 +108,7 @@ impl Order {
             validation: Some(ValidateOptions::default()),
             quiet: false,
             stop: Stop::default(),
+            watcher: None,
         }
     }
 }
@@ -293,7 +298,7 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
     if !order.quiet {
         say!("Trained in {:.2} s{}.", started.elapsed().as_secs_f64(), kept(&plan));
     }
-    if order.stop.is_asked() {
+    if order.stop.is_asked() || order.watcher.as_ref().is_some_and(|watcher| watcher.is_cancelled()) {
         return Err(cancelled());
     }
     let path = order.out.join(model_name(order.fixed_model_name.as_deref(), &trained.metadata));
@@ -398,6 +403,11 @@ fn unchanged(order: &Order, path: &Path, metadata: &Metadata) -> Result<Outcome,
 }
 
 fn train(recipe: &Recipe, plan: &Plan, known: Parts, order: &Order) -> Result<Trained, Failure> {
+    if let Some(watcher) = &order.watcher {
+        let trained = train_quietly(recipe, plan, Some(known), order.threads, &**watcher)?;
+        report::print(&trained.warnings);
+        return Ok(trained);
+    }
     let progress = TerminalProgress::new(order.quiet).until(order.stop.clone());
     let outcome = train_quietly(recipe, plan, Some(known), order.threads, &progress);
     progress.clear();

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use clap::Parser;
 use intendant_config::Environment;
 use intendant_serve::server::Server;
+use tokio::task::JoinHandle;
 
+use crate::chores;
 use crate::cli::{Cli, Command, ServerArgs, UpArgs};
 use crate::commands;
 use crate::commands::predictors;
@@ -57,7 +59,7 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
         Outcome::Planned(plan) => return Ok(plan.code()),
     };
     let runtime = wiring::runtime()?;
-    let (server, house) = runtime.block_on(open(arguments, &model, &stop, environment))?;
+    let (server, house, workers) = runtime.block_on(open(arguments, &model, &stop, environment))?;
     let rotation = commands::models::rotate::beside(&server, &stop, environment)?;
     let tag = commands::models::serving_settings(environment)?.tag;
     std::thread::scope(|scope| {
@@ -69,6 +71,12 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
         let served = runtime.block_on(listen_until_stopped(house, &arguments.interface, arguments.port));
         // A server that could not start must not leave the watch behind.
         stop.ask(0);
+        // Workers give back what they have in hand.
+        runtime.block_on(async {
+            for worker in workers {
+                let _ = worker.await;
+            }
+        });
         served
     })
 }
@@ -115,7 +123,7 @@ async fn open(
     file: &Path,
     stop: &Stop,
     environment: &Environment,
-) -> Result<(Server, House), Failure> {
+) -> Result<(Server, House, Vec<JoinHandle<()>>), Failure> {
     let mut wiring = wiring::server(None, default_server_arguments()?.request_timeout(), environment).await?;
     wiring.stop = stop.clone();
     let server = wiring.server.clone();
@@ -129,16 +137,26 @@ async fn open(
     tokio::spawn(following.run(stop.clone()));
     let (api, channels) =
         api_router(&wiring, &default_server_arguments()?, Some(models.clone()), environment).await?;
+    let settings = chores::settings(environment)?;
+    let jobs = chores::open(&settings).await?;
+    let workers = chores::start(&settings, &jobs, (settings.workers, stop), environment)?;
+    let jobs = intendant_api::jobs::Desk {
+        jobs,
+        token: settings.token.clone(),
+        attempts: settings.attempts,
+        check: chores::check,
+    };
     let mut router = intendant_console::router(server.clone())
         .merge(intendant_api::registry::router(models.clone()))
-        .merge(intendant_api::uploads::router(models));
+        .merge(intendant_api::uploads::router(models))
+        .merge(intendant_api::jobs::router(jobs));
     if let Some(front) = gateway_wiring::front(environment, &wiring.client, &server).await? {
         router = router.merge(intendant_api::gateway::router(front));
     }
     let router = router.merge(api);
     say!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
     let house = House { server: server.clone(), router, channels, stop: stop.clone(), tls: None };
-    Ok((server, house))
+    Ok((server, house, workers))
 }
 
 /// The flags of `run --enable-api` with their defaults.

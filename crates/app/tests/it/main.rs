@@ -7,6 +7,7 @@ mod crash;
 mod delivery;
 mod elsewhere;
 mod interactive;
+mod jobs;
 mod knowledge_base;
 mod logging;
 mod openapi;
@@ -22,6 +23,7 @@ mod rotation;
 mod serving;
 mod sockets;
 mod stand_in;
+mod streams;
 mod understanding;
 
 use std::path::{Path, PathBuf};

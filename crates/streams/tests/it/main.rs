@@ -5,5 +5,6 @@
 
 mod books;
 mod exactly_once;
+mod remote;
 mod support;
 mod transports;

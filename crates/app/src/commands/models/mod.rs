@@ -3,7 +3,7 @@
 pub mod rotate;
 mod serving;
 mod show;
-mod tags;
+pub mod tags;
 mod transfer;
 mod upkeep;
 

@@ -208,7 +208,7 @@ pub async fn measure(arguments: &MeasureArgs, environment: &Environment) -> Resu
 
 /// Holds a version, and the one now under the tag, against the gates of the tag; measures what has not been
 /// measured on this data.
-async fn judge(
+pub async fn judge(
     catalog: &Catalog,
     tag: &str,
     (version, current): (&Version, Option<&Version>),
@@ -259,7 +259,7 @@ async fn figures(
 }
 
 /// The figures of a version on a dataset: those on record if the dataset is still the same.
-async fn measured(
+pub async fn measured(
     catalog: &Catalog,
     version: &Version,
     dataset: &Dataset,
