@@ -26,12 +26,15 @@ use intendant_gateway::service::{Gateway, Inquiry, Refused, Reply};
 use intendant_gateway::session::Sessions;
 use intendant_port::clock::Clock;
 use intendant_port::upstream::{Input, Question};
+use intendant_talk::message::Object;
 use serde_json::{Value, json};
 
 use access::{Caller, Denied};
 
 /// The largest body taken.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// What clients see of a message.
+const SHOWN: [&str; 7] = ["text", "image", "buttons", "quick_replies", "attachment", "elements", "custom"];
 /// The longest idempotency key.
 const KEY_CHARS_MAX: usize = 200;
 /// The longest id of a conversation that a client may choose.
@@ -152,7 +155,16 @@ async fn message(State(front): Shared, request: Request) -> Response {
 }
 
 fn message_body(session: &str, reply: &Reply) -> Value {
-    json!({"session": session, "messages": reply.answer.messages, "source": reply.source.word()})
+    json!({"session": session, "messages": shown(&reply.answer.messages), "source": reply.source.word()})
+}
+
+/// Messages without what is only of interest inside, such as the action that sent them.
+fn shown(messages: &[Object]) -> Vec<Object> {
+    let shown = |message: &Object| {
+        let kept = message.iter().filter(|(key, _)| SHOWN.contains(&key.as_str()));
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    messages.iter().map(shown).collect()
 }
 
 async fn rest(State(front): Shared, request: Request) -> Response {
@@ -172,7 +184,7 @@ async fn rest(State(front): Shared, request: Request) -> Response {
     let scopes = inquiry.scopes.clone();
     match front.gateway.answer(inquiry, None).await {
         Ok(reply) => {
-            let mut messages = reply.answer.messages;
+            let mut messages = shown(&reply.answer.messages);
             for message in &mut messages {
                 message.insert("recipient_id".to_owned(), sender.into());
             }

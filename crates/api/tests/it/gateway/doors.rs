@@ -154,6 +154,8 @@ async fn a_client_of_dialogflow_only_changes_its_host() {
 async fn other_answers_take_the_form_of_a_query_result() {
     let rules = vec![super::rig::rule("0", intendant_budget::rule::Exhausted::Degrade)];
     let rig = Rig::start(Plan { rules, has_fallback: true, ..Plan::default() }).await;
+    let (_, body) = rig.post(MESSAGE, &[], &json!({"text": "hello"})).await;
+    assert_eq!(body["messages"], json!([{"text": "from nearby"}]));
     let ask = json!({"queryInput": {"text": {"text": "hello", "languageCode": "en"}}});
     let (status, body) = rig.post("/v2/projects/p/agent/sessions/s:detectIntent", &[], &ask).await;
     assert_eq!(status, 200);

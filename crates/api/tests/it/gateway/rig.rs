@@ -98,7 +98,8 @@ impl Upstream for Nearby {
         _question: &'a Question,
         _pieces: Option<&'a dyn Pieces>,
     ) -> BoxFuture<'a, std::result::Result<Said, Failed>> {
-        let message = json!({"text": "from nearby"}).as_object().cloned().unwrap();
+        let message =
+            json!({"text": "from nearby", "utter_action": "utter_it"}).as_object().cloned().unwrap();
         let said = Said { messages: vec![message], ..Said::default() };
         Box::pin(std::future::ready(Ok(said)))
     }
