@@ -1,5 +1,6 @@
 //! Tokens of declared routes: given out for a name and a password, shown as `Authorization: Bearer`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,18 +30,22 @@ struct Claims {
 
 /// The routes that give tokens out.
 pub fn router(predictors: &Predictors) -> Router {
-    let mut router = Router::new();
-    let mut known = std::collections::BTreeSet::new();
-    for predictor in predictors.service.all() {
-        let Some(tokens) = &predictor.spec.serve.tokens else { continue };
+    // Predictors of one service share their users.
+    let mut all: BTreeMap<String, Tokens> = BTreeMap::new();
+    for tokens in predictors.service.all().filter_map(|predictor| predictor.spec.serve.tokens.as_ref()) {
         let path = tokens.path.clone().unwrap_or_else(|| "/get_token".to_owned());
-        // Predictors of one service share their users: the first one gives tokens out.
-        if known.insert(path.clone()) {
-            let tokens = Arc::new(tokens.clone());
-            router = router.route(&path, post(move |body: Bytes| give(Arc::clone(&tokens), body)));
+        match all.get_mut(&path) {
+            Some(known) => {
+                known.users.extend(tokens.users.clone());
+                known.minutes = known.minutes.or(tokens.minutes);
+            }
+            None => drop(all.insert(path, tokens.clone())),
         }
     }
-    router
+    all.into_iter().fold(Router::new(), |router, (path, tokens)| {
+        let tokens = Arc::new(tokens);
+        router.route(&path, post(move |body: Bytes| give(Arc::clone(&tokens), body)))
+    })
 }
 
 async fn give(tokens: Arc<Tokens>, body: Bytes) -> Response {
