@@ -56,7 +56,9 @@ pub fn read(bytes: &[u8], format: Format, options: &csv::Options) -> Result<Read
         Format::Csv => csv::read(bytes, options),
         Format::Ndjson => ndjson::read(bytes, options),
         Format::Parquet => {
-            return Err(Failed::new("Parquet files cannot be read yet"));
+            let table = intendant_table_format::read(bytes.to_vec());
+            let table = table.map_err(|error| Failed::new(error.to_string()))?;
+            return Ok(Read { table, rejected: Vec::new() });
         }
     };
     let read = read.map_err(|error| Failed::new(error.to_string()))?;
@@ -72,7 +74,9 @@ pub fn write(table: &Table, format: Format) -> Result<Vec<u8>, Failed> {
     match format {
         Format::Csv => Ok(csv::write(table, ',')),
         Format::Ndjson => Ok(ndjson::write(table)),
-        Format::Parquet => Err(Failed::new("Parquet files cannot be written yet")),
+        Format::Parquet => {
+            intendant_table_format::write(table).map_err(|error| Failed::new(error.to_string()))
+        }
     }
 }
 

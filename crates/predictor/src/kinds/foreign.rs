@@ -13,12 +13,12 @@ use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use intendant_component::training::TrainContext;
 use intendant_learn::tabular::Task;
 use intendant_model_format::Foreign;
-use intendant_table::{Signature, Table};
+use intendant_table::{Field, Signature, Table};
 use serde_json::json;
 
 use super::{Material, tabular};
-use crate::Failed;
 use crate::spec::Spec;
+use crate::{Failed, files};
 
 /// The tensor that holds the file.
 const FILE: &str = "file";
@@ -64,8 +64,27 @@ fn open(spec: &Spec, file: Vec<u8>, name: String) -> Result<Elsewhere, Failed> {
     if let Some(threshold) = spec.threshold {
         model = model.with_threshold(threshold);
     }
-    let signature = model.signature();
+    let signature = signature(spec, &model);
     Ok(Elsewhere { model, signature, file, name })
+}
+
+/// The model's fields as the spec declares them: a number may come as the words `Yes` and `No`, and a declared column
+/// `SEXE` stands for the model's `SEXE_F` and `SEXE_H`.
+fn signature(spec: &Spec, model: &Foreign) -> Signature {
+    let mut signature = model.signature();
+    for (name, kind) in files::kinds(spec) {
+        if let Some(field) = signature.fields.iter_mut().find(|field| field.name == name) {
+            field.kind = kind;
+            continue;
+        }
+        let is_part =
+            |field: &Field| field.name.strip_prefix(&name).is_some_and(|rest| rest.starts_with('_'));
+        if signature.fields.iter().any(is_part) {
+            signature.fields.retain(|field| !is_part(field));
+            signature.fields.push(Field { name, kind, is_optional: true, categories: Vec::new() });
+        }
+    }
+    signature
 }
 
 fn names(spec: &Spec, option: &str) -> Option<Vec<String>> {
