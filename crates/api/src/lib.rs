@@ -3,11 +3,14 @@
 //! One table ([`route`]) knows every path and method; one ([`error`]) every error body. The axum
 //! router made from them answers whatever no other router of the process claims.
 
+pub mod agent;
 pub mod auth;
+pub mod certificate;
 mod conversations;
 pub mod cors;
 mod emulate;
 pub mod error;
+pub mod front;
 pub mod gateway;
 mod inbox;
 pub mod jobs;
@@ -16,6 +19,7 @@ mod metrics;
 mod model;
 mod openapi;
 pub mod predictors;
+pub mod redirect;
 pub mod registry;
 pub mod request;
 pub mod route;

@@ -1,11 +1,12 @@
 //! TLS for the listener: certificate chain, private key, and whom clients are checked against.
 //!
 //! Files are PEM, as `--ssl-certificate`, `--ssl-keyfile`, `--ssl-ca-file` and `--ssl-password`
-//! name them. They are read once, at start.
+//! name them. They are read at start and again when they change, see [`follow`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pkcs8::EncryptedPrivateKeyInfo;
 use rustls::pki_types::{
@@ -13,6 +14,8 @@ use rustls::pki_types::{
 };
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+
+use crate::certificate::Certificates;
 
 /// How connections are secured, ready for use.
 pub type TlsSettings = ServerConfig;
@@ -61,11 +64,87 @@ impl std::error::Error for TlsError {}
 /// # Errors
 /// When a file is missing, is not what it should be, or the password is wrong.
 pub fn settings(files: &TlsFiles) -> Result<Arc<TlsSettings>, TlsError> {
+    open(files).map(|(settings, _)| settings)
+}
+
+/// Like [`settings`], and gives the certificate in use, which can be exchanged.
+///
+/// # Errors
+/// As [`settings`].
+pub fn open(files: &TlsFiles) -> Result<(Arc<TlsSettings>, Arc<Certificates>), TlsError> {
+    let certificates = Arc::new(Certificates::default());
+    put(files, &certificates)?;
+    Ok((settings_of(Arc::clone(&certificates), files.ca_file.as_deref())?, certificates))
+}
+
+/// Reads certificate and key again and puts them in place.
+///
+/// # Errors
+/// As [`settings`]; the certificate in use stays.
+pub fn put(files: &TlsFiles, certificates: &Certificates) -> Result<(), TlsError> {
+    let key_path = files.keyfile.as_deref().unwrap_or(&files.certificate);
+    let key = private_key(key_path, files.password.as_deref())?;
+    certificates.put(self::certificates(&files.certificate)?, key).map_err(|error| {
+        let (certificate, key) = (files.certificate.display(), key_path.display());
+        TlsError::new(format!("the certificate {certificate} cannot be used with the key {key}: {error}"))
+    })
+}
+
+/// Puts a certificate and its key, both PEM as texts, in place.
+///
+/// # Errors
+/// When they are not what they should be; the certificate in use stays.
+pub fn put_pem(chain: &str, key: &str, certificates: &Certificates) -> Result<(), TlsError> {
+    let bad = |why: String| TlsError::new(format!("the certificate cannot be used: {why}"));
+    let chain = pem::parse_many(chain).map_err(|error| bad(error.to_string()))?;
+    let chain: Vec<_> =
+        chain.into_iter().map(|section| CertificateDer::from(section.into_contents())).collect();
+    let key = pem::parse(key).map_err(|error| bad(error.to_string()))?;
+    let key = PrivateKeyDer::try_from(key.into_contents()).map_err(|why| bad(why.to_owned()))?;
+    certificates.put(chain, key).map_err(|error| bad(error.to_string()))
+}
+
+/// Looks at the files from time to time and puts a renewed certificate in place. What cannot be used
+/// is told once and tried again when it changes. Never ends by itself.
+pub async fn follow(files: TlsFiles, certificates: Arc<Certificates>, pause: Duration) {
+    let changed = |files: &TlsFiles| {
+        let paths = [Some(&files.certificate), files.keyfile.as_ref()];
+        paths
+            .into_iter()
+            .flatten()
+            .map(|path| std::fs::metadata(path).and_then(|about| about.modified()).ok())
+            .collect::<Vec<_>>()
+    };
+    let mut seen = changed(&files);
+    loop {
+        tokio::time::sleep(pause).await;
+        let now = changed(&files);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        match put(&files, &certificates) {
+            Ok(()) => tracing::info!("the renewed certificate is in use"),
+            Err(error) => {
+                tracing::warn!(%error, "the changed certificate cannot be used; the one before stays")
+            }
+        }
+    }
+}
+
+/// TLS with a certificate that can be exchanged.
+///
+/// # Errors
+/// When the file of authorities is not what it should be.
+pub fn settings_of(
+    certificates: Arc<Certificates>,
+    ca_file: Option<&Path>,
+) -> Result<Arc<TlsSettings>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::new(format!("cannot set up TLS: {error}")))?;
-    let builder = match &files.ca_file {
+    let builder = match ca_file {
         None => builder.with_no_client_auth(),
         Some(path) => {
             let verifier =
@@ -76,12 +155,7 @@ pub fn settings(files: &TlsFiles) -> Result<Arc<TlsSettings>, TlsError> {
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let key_path = files.keyfile.as_deref().unwrap_or(&files.certificate);
-    let key = private_key(key_path, files.password.as_deref())?;
-    let mut settings = builder.with_single_cert(certificates(&files.certificate)?, key).map_err(|error| {
-        let (certificate, key) = (files.certificate.display(), key_path.display());
-        TlsError::new(format!("the certificate {certificate} cannot be used with the key {key}: {error}"))
-    })?;
+    let mut settings = builder.with_cert_resolver(certificates);
     settings.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(settings))
 }

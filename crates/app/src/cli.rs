@@ -1,7 +1,9 @@
 //! The words and flags of the command line: Rasa's, with our own beside them.
 
+pub mod agents;
 pub mod data;
 pub mod examples;
+pub mod front;
 pub mod testing;
 pub mod tools;
 
@@ -97,8 +99,12 @@ pub enum Command {
     Interactive(Box<tools::InteractiveArgs>),
     /// Draws the stories of a project as a graph.
     Visualize(tools::VisualizeArgs),
-    /// Publishes stored conversations to the event broker.
+    /// Publishes stored conversations to the event broker, or writes an agent.
     Export(tools::ExportArgs),
+    /// Takes agents of other systems in.
+    Import(agents::ImportArgs),
+    /// Keeps versions of an agent: creates, compares, checks and restores them.
+    Backup(agents::BackupArgs),
     /// Looks for points of interest in stored conversations.
     Evaluate(tools::EvaluateArgs),
     /// Replays recorded messages on a Rasa server and on ours, and reports what differs.
@@ -402,6 +408,8 @@ pub struct RunArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub server: ServerArgs,
+    #[command(flatten)]
+    pub front: front::FrontArgs,
 }
 
 #[derive(Debug, Subcommand)]

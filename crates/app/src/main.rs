@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod failure;
 mod following;
+mod front;
 mod gateway_wiring;
 mod interactive;
 mod logging;
@@ -23,6 +24,7 @@ mod report;
 mod stopping;
 mod story_report;
 mod syslog;
+mod systemd;
 mod terminal;
 mod tracing_endpoint;
 mod understanding;
@@ -86,6 +88,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Stream(arguments) => commands::stream::run(&arguments, &environment),
         Command::Interactive(arguments) => commands::interactive::run(*arguments, &environment),
         Command::Visualize(arguments) => commands::visualize::run(&arguments, &environment),
+        Command::Import(arguments) => commands::agents::import(&arguments),
+        Command::Backup(arguments) => commands::agents::backup(&arguments),
         Command::Export(arguments) => commands::export::run(&arguments, &environment),
         Command::Evaluate(arguments) => commands::markers::run(arguments, &environment),
         Command::Parity(arguments) => commands::parity::run(&arguments, &environment),

@@ -27,6 +27,11 @@ impl HttpWeb {
         Self { client, retry: Retry::default() }
     }
 
+    /// Sends by `client`, and what fails is not sent again.
+    pub fn once(client: HttpClient) -> Self {
+        Self { client, retry: Retry { tries_max: 1, ..Retry::default() } }
+    }
+
     async fn try_once(&self, endpoint: &Endpoint, request: &Request) -> Result<Answer> {
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {

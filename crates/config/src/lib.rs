@@ -67,6 +67,16 @@ pub const ALL: &[Variable] = &[
         description: "Actions that may follow one message before the conversation waits for the user.",
     },
     Variable {
+        name: "INTENDANT_AGENT_WEBHOOK_URL",
+        default: "as the agent says",
+        description: "Address of the webhook of a Dialogflow agent.",
+    },
+    Variable {
+        name: "INTENDANT_AGENT_WEBHOOK_AUTHORIZATION",
+        default: "none",
+        description: "Header `Authorization` of calls to that webhook; agents hold no secrets.",
+    },
+    Variable {
         name: "LOG_LEVEL",
         default: "INFO for `run` and `up`, WARNING else",
         description: "DEBUG, INFO, WARNING or ERROR; the flags -v, -vv and --quiet win.",

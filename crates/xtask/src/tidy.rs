@@ -23,15 +23,18 @@ const LAYERS: [&[&str]; 7] = [
         "budget",
         "polarity",
         "recommend",
+        "agent",
     ],
-    &["bundle", "model-format", "predictor", "rasa-format", "table-format"],
+    &["bundle", "model-format", "predictor", "rasa-format", "table-format", "dialogflow-format"],
     &["store", "blob", "broker", "channel", "client"],
-    &["train", "serve", "score", "registry", "streams", "jobs", "gateway"],
+    &["train", "serve", "score", "registry", "streams", "jobs", "gateway", "agents"],
     &["config", "api", "console", "app"],
 ];
 
 /// Allowed dependencies within a layer: user, used.
-const SAME_LAYER: [(&str, &str); 19] = [
+const SAME_LAYER: [(&str, &str); 21] = [
+    ("agent", "entities"),
+    ("agent", "nlu"),
     ("blob", "client"),
     ("predictor", "model-format"),
     ("predictor", "table-format"),

@@ -88,6 +88,45 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
         "budget import",
         &[("intendant budget import --redis localhost:6379 --reason moved", "what was counted elsewhere")],
     ),
+    (
+        "import dialogflow",
+        &[
+            (
+                "intendant import dialogflow agent.zip --out shop",
+                "an agent as a project: then train and run it",
+            ),
+            ("intendant import dialogflow agent.zip --report report.json", "what was read, for a script"),
+        ],
+    ),
+    (
+        "import",
+        &[("intendant import dialogflow agent.zip --out shop", "an agent exported from Dialogflow ES")],
+    ),
+    (
+        "export dialogflow",
+        &[("intendant export dialogflow shop --out agent.zip", "the agent for Dialogflow")],
+    ),
+    ("backup", &[("intendant backup create", "the agent of this folder as a new version")]),
+    (
+        "backup create",
+        &[
+            ("intendant backup create shop --store /srv/backups", "a new version, if something changed"),
+            ("intendant backup create --every 6h", "as a service"),
+        ],
+    ),
+    ("backup list", &[("intendant backup list --json", "all versions, for a script")]),
+    (
+        "backup diff",
+        &[
+            ("intendant backup diff", "what changed since the newest version"),
+            ("intendant backup diff 3 5", "what changed between two versions"),
+        ],
+    ),
+    ("backup verify", &[("intendant backup verify", "whether every version can be restored")]),
+    (
+        "backup restore",
+        &[("intendant backup restore 3 --project shop", "version 3 in place of what is there")],
+    ),
     ("train nlu", &[("intendant train nlu -u data/nlu.yml", "language understanding alone")]),
     ("train core", &[("intendant train core -s data/stories.yml data/rules.yml", "dialogue alone")]),
     (

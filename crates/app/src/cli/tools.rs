@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
+use super::agents::ExportPart;
+
 #[derive(Debug, Args)]
 pub struct VisualizeArgs {
     /// The domain: a file or a folder.
@@ -25,7 +27,10 @@ pub struct VisualizeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ExportArgs {
+    #[command(subcommand)]
+    pub part: Option<ExportPart>,
     /// The file that names the tracker store and the event broker.
     #[arg(long, default_value = "endpoints.yml", value_name = "FILE")]
     pub endpoints: PathBuf,

@@ -29,6 +29,9 @@ const RETRY_DELAYS: [Duration; 3] =
 
 /// Runs `intendant export`.
 pub fn run(arguments: &ExportArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    if let Some(part) = &arguments.part {
+        return super::agents::export(part);
+    }
     if let (Some(minimum), Some(maximum)) = (arguments.minimum_timestamp, arguments.maximum_timestamp)
         && maximum < minimum
     {

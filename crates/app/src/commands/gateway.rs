@@ -13,6 +13,7 @@ use intendant_train::models;
 use crate::commands::run::{House, listen_until_stopped};
 use crate::failure::Failure;
 use crate::stopping::Stop;
+use crate::systemd::Notifier;
 use crate::{gateway_wiring, model, wiring};
 
 /// Where `intendant gateway` listens.
@@ -58,6 +59,7 @@ async fn serve(arguments: &GatewayArgs, environment: &Environment) -> Result<Exi
         channels: Channels::default(),
         stop: Stop::on_signals(),
         tls: None,
+        notifier: Notifier::of(environment),
     };
     listen_until_stopped(house, &arguments.interface, arguments.port).await
 }

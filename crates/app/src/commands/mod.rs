@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod agents;
 pub mod budget;
 pub mod compatible;
 pub mod completions;

@@ -7,15 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use intendant_agents::service::{Service, WebhookSettings};
+use intendant_api::agent::{self, AgentApi};
 use intendant_api::auth::Auth;
 use intendant_api::cors::Cors;
 use intendant_api::listen::{self, Listener};
 use intendant_api::registry::ModelServer;
 use intendant_api::router::{Api, ApiSettings, BODY_BYTES_MAX, router};
 use intendant_api::serving::{self, Desk};
-use intendant_api::tls::{self, TlsFiles, TlsSettings};
+use intendant_api::tls::TlsSettings;
 use intendant_api::webhooks::Channels;
+use intendant_client::clock::SystemClock;
 use intendant_client::courier::HttpCourier;
+use intendant_client::web::HttpWeb;
 use intendant_config::Environment;
 
 use intendant_serve::server::Server;
@@ -25,10 +29,18 @@ use crate::commands::models;
 use crate::commands::predictors;
 use crate::failure::Failure;
 use crate::following::Following;
+use crate::front;
+use crate::model::{self, Loaded};
+use crate::remote;
 use crate::stopping::Stop;
+use crate::systemd::Notifier;
 use crate::wiring::{self, Wiring};
 use crate::workshop::AppWorkshop;
-use crate::{model, remote};
+
+/// Where an agent's webhook is, instead of where the agent says.
+const WEBHOOK_URL: &str = "INTENDANT_AGENT_WEBHOOK_URL";
+/// The header `Authorization` of calls to it.
+const WEBHOOK_AUTHORIZATION: &str = "INTENDANT_AGENT_WEBHOOK_AUTHORIZATION";
 
 /// How long sockets may take to send their last messages.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,31 +59,11 @@ pub fn run(arguments: RunArgs, environment: &Environment) -> Result<ExitCode, Fa
     runtime.block_on(serve(&arguments, newest.as_deref(), environment))
 }
 
-/// TLS as the `--ssl-…` flags ask for it.
-fn tls(arguments: &ServerArgs) -> Result<Option<Arc<TlsSettings>>, Failure> {
-    let Some(certificate) = &arguments.ssl_certificate else {
-        let others = arguments.ssl_keyfile.is_some() || arguments.ssl_ca_file.is_some();
-        if others || arguments.ssl_password.is_some() {
-            let message = "the --ssl flags need --ssl-certificate: the file with the server's certificate";
-            return Err(Failure::new("", message));
-        }
-        return Ok(None);
-    };
-    let files = TlsFiles {
-        certificate: certificate.clone(),
-        keyfile: arguments.ssl_keyfile.clone(),
-        password: arguments.ssl_password.clone(),
-        ca_file: arguments.ssl_ca_file.clone(),
-    };
-    Ok(Some(tls::settings(&files).map_err(|error| Failure::of("", &error))?))
-}
-
 async fn serve(
     arguments: &RunArgs,
     model: Option<&Path>,
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
-    let tls = tls(&arguments.server)?;
     let mut wiring =
         wiring::server(arguments.model.endpoints.as_deref(), arguments.server.request_timeout(), environment)
             .await?;
@@ -107,15 +99,35 @@ async fn serve(
         // The model under the tag comes before the newest one.
         following.look().await;
     }
+    let mut agent = None;
     if let Some(file) = model
         && wiring.server.assistant().is_none()
     {
-        wiring.server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
+        match model::load_any(file)? {
+            Loaded::Assistant(assistant) => {
+                wiring.server.put_model(Arc::new(model::serving(*assistant, file)));
+            }
+            Loaded::Agent(assistant) => agent = Some(*assistant),
+        }
     }
     tokio::spawn(following.run(wiring.stop.clone()));
     let (router, channels) = api_router(&wiring, &arguments.server, Some(models), environment).await?;
-    let house = House { server: wiring.server, router, channels, stop: wiring.stop, tls };
-    listen_until_stopped(house, &arguments.server.interface, arguments.server.port).await
+    let router = match agent {
+        None => router,
+        Some(assistant) => agent_router(&wiring, assistant, &arguments.server, environment)?.merge(router),
+    };
+    let (interface, port) = (arguments.server.interface.as_str(), arguments.server.port);
+    let mut security = front::security(&arguments.server, &arguments.front, &wiring.server)?;
+    let router = front::dressed(router, &arguments.front)?;
+    security.start(&arguments.front, (interface, port), &wiring.stop).await?;
+    let notifier = Notifier::of(environment);
+    let Wiring { server, stop, .. } = wiring;
+    listen_until_stopped(
+        House { server, router, channels, stop, tls: security.tls, notifier },
+        interface,
+        port,
+    )
+    .await
 }
 
 /// The models folder that a model was named in, with what `intendant.yml` says of it.
@@ -140,6 +152,8 @@ pub struct House {
     pub stop: Stop,
     /// How connections are secured, unless they are plain.
     pub tls: Option<Arc<TlsSettings>>,
+    /// Tells systemd how the service is.
+    pub notifier: Notifier,
 }
 
 /// Rasa's API over a server, and its channels.
@@ -157,9 +171,7 @@ pub async fn api_router(
         environment,
     )
     .await?;
-    let auth =
-        Auth::new(arguments.auth_token.clone(), arguments.jwt_secret.as_deref(), &arguments.jwt_method);
-    let auth = auth.map_err(|error| Failure::of("", &error))?;
+    let auth = auth(arguments)?;
     let predictors = match arguments.enable_api && predictors::serve::are_there() {
         true => {
             Some(predictors::serve::open(Path::new("models"), (auth.clone(), stop), environment).await?.0)
@@ -205,19 +217,46 @@ pub async fn api_router(
     Ok((router, channels))
 }
 
+/// The routes of an agent.
+fn agent_router(
+    wiring: &Wiring,
+    assistant: intendant_agent::Assistant,
+    arguments: &ServerArgs,
+    environment: &Environment,
+) -> Result<Router, Failure> {
+    let webhook = WebhookSettings {
+        url: environment.get(WEBHOOK_URL).map(str::to_owned),
+        authorization: environment.get(WEBHOOK_AUTHORIZATION).map(str::to_owned),
+    };
+    let web = Arc::new(HttpWeb::once(wiring.client.clone()));
+    let service = Arc::new(Service::new(assistant, Arc::new(SystemClock), web, webhook));
+    let auth = auth(arguments)?;
+    let cors = Cors { origins: arguments.cors.clone().unwrap_or_default() };
+    Ok(agent::router(AgentApi { service, auth, cors }))
+}
+
+fn auth(arguments: &ServerArgs) -> Result<Auth, Failure> {
+    let auth =
+        Auth::new(arguments.auth_token.clone(), arguments.jwt_secret.as_deref(), &arguments.jwt_method);
+    auth.map_err(|error| Failure::of("", &error))
+}
+
 /// Listens until the process is asked to end, then finishes what is in hand.
 pub async fn listen_until_stopped(house: House, interface: &str, port: u16) -> Result<ExitCode, Failure> {
     let listener = listen::bind(interface, port).await.map_err(|error| Failure::of("", &error))?;
     let address = listener.local_addr().map_err(|error| Failure::of("", &error))?;
-    let House { server, router, channels, stop, tls } = house;
+    let House { server, router, channels, stop, tls, notifier } = house;
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}");
+    notifier.ready();
+    let alive = tokio::spawn(notifier.clone().keep_alive());
     let stopped = async {
         stop.asked().await;
         channels.stop();
     };
     listen::serve(Listener { tcp: listener, tls }, router, stopped).await;
     tracing::info!("stopping");
+    notifier.stopping();
     // What was taken is answered before the conversations are closed.
     if tokio::time::timeout(GOODBYE_TIMEOUT, channels.settled()).await.is_err() {
         tracing::warn!("some messages of channels were not handled in time");
@@ -226,6 +265,7 @@ pub async fn listen_until_stopped(house: House, interface: &str, port: u16) -> R
     if tokio::time::timeout(GOODBYE_TIMEOUT, channels.done()).await.is_err() {
         tracing::warn!("some sockets were not closed in time");
     }
+    alive.abort();
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,6 @@
 //! `intendant train`, `train nlu`, `train core`.
 
+mod agent;
 mod compare;
 
 use std::path::{Path, PathBuf};
@@ -272,6 +273,9 @@ fn order(arguments: TrainArgs, quiet: bool) -> Result<Order, Failure> {
 
 /// Reads, checks, plans, trains, writes.
 pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Failure> {
+    if let Some(folder) = agent::folder(order) {
+        return agent::execute(&folder, order, environment);
+    }
     let (project, findings) = project::read(&order.paths, environment)?;
     match &order.validation {
         Some(options) => validate_project(&project, &findings, options)?,

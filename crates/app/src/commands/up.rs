@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::following::Following;
 use crate::model;
 use crate::stopping::Stop;
+use crate::systemd::Notifier;
 use crate::terminal::say;
 use crate::watching::Watch;
 use crate::{gateway_wiring, wiring};
@@ -155,7 +156,14 @@ async fn open(
     }
     let router = router.merge(api);
     say!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
-    let house = House { server: server.clone(), router, channels, stop: stop.clone(), tls: None };
+    let house = House {
+        server: server.clone(),
+        router,
+        channels,
+        stop: stop.clone(),
+        tls: None,
+        notifier: Notifier::of(environment),
+    };
     Ok((server, house, workers))
 }
 

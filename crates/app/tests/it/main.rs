@@ -1,11 +1,13 @@
 //! The binary as its users meet it: files, command line, HTTP, a browser, an action server.
 #![allow(clippy::unwrap_used)]
 
+mod agents;
 mod channels;
 mod cli;
 mod crash;
 mod delivery;
 mod elsewhere;
+mod front;
 mod interactive;
 mod jobs;
 mod knowledge_base;
