@@ -20,7 +20,7 @@ pub struct PredictArgs {
     /// The predictor: `churn` for predictors/churn.yml.
     #[arg(value_name = "NAME")]
     name: String,
-    /// The rows: CSV, NDJSON or Parquet by the file's ending; `-` reads CSV from standard input.
+    /// The rows: CSV or NDJSON by the file's ending; `-` reads CSV from standard input.
     #[arg(short, long, default_value = "-", value_name = "FILE")]
     input: String,
     /// Where predictions go, in the format of the ending; `-` writes to standard output.
