@@ -19,7 +19,7 @@ ALLOW = os.path.join(HERE, "..", "docs", "replay-allow.json")
 
 
 # How far a figure may lie below its floor: another processor rounds differently, which can turn a single message.
-SLACK = {"replay": 0, "nlu": 0.003, "entities": 0.2}
+SLACK = {"replay": 0, "nlu": 0.003, "entities": 0.2, "predictors": 0.005, "dialogflow": 0.01}
 
 
 def run(command):
@@ -60,6 +60,42 @@ def entities(binary, scripts, work):
     return {"%s.%s.%s" % (row["section"], row["lang"], row["name"]): round(row["percent"], 1) for row in sets}
 
 
+def predictors(binary, scripts, work):
+    """Quality per predictor; of models from elsewhere whether they answer as recorded."""
+    report = os.path.join(work, "predictors.json")
+    specs = os.path.join(HERE, "predictors")
+    run([sys.executable, os.path.join(scripts, "predictors.py"), binary, "--specs", specs, "--json", report])
+    figures = {}
+    for name, row in json.load(open(report, encoding="utf-8")).items():
+        for metric in ("f1", "roc_auc", "pr_auc", "accuracy", "macro_f1", "ndcg10", "recall10"):
+            if metric in row:
+                figures["%s.%s" % (name, metric)] = round(row[metric], 4)
+        if name.startswith("foreign_"):
+            figures["%s.as_recorded" % name] = int(row.get("max_abs_difference", 1) <= 1e-5)
+    return figures
+
+
+def dialogflow(binary, scripts, work):
+    """Shares of phrases that find their intent, dialogue turns that are right, and other checks that fail."""
+    report = os.path.join(work, "dialogflow.json")
+    run([sys.executable, os.path.join(scripts, "dialogflow.py"), binary, "--json", report])
+    found = json.load(open(report, encoding="utf-8"))
+    figures = {"turns": found["turns"][0], "checks": sum(check["ok"] for check in found["checks"])}
+    for kind in ("in-sample", "named-test"):
+        rights, totals = zip(*found[kind].values())
+        figures[kind] = round(sum(rights) / sum(totals), 4)
+    return figures
+
+
+MEASURES = (
+    ("replay", replay),
+    ("nlu", nlu),
+    ("entities", entities),
+    ("predictors", predictors),
+    ("dialogflow", dialogflow),
+)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("binary")
@@ -71,7 +107,7 @@ def main():
     floors = json.load(open(FLOOR, encoding="utf-8"))
     short = []
     with tempfile.TemporaryDirectory(prefix="acceptance-") as work:
-        for name, measure in (("replay", replay), ("nlu", nlu), ("entities", entities)):
+        for name, measure in MEASURES:
             if name not in floors:
                 continue
             try:
@@ -84,7 +120,7 @@ def main():
                 continue
             for figure in sorted(set(figures) | set(floors[name])):
                 value, floor = figures.get(figure), floors[name].get(figure)
-                print("%-8s %-44s %8s   floor %s" % (name, figure, value, floor))
+                print("%-10s %-44s %8s   floor %s" % (name, figure, value, floor))
                 if floor is not None and (value is None or value < floor - SLACK[name]):
                     short.append("%s %s: %s is below the floor %s" % (name, figure, value, floor))
                 elif value is not None and (floor is None or value > floor):
