@@ -59,6 +59,34 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "models push",
+        &[
+            ("intendant models push production s3://models/support", "to a bucket"),
+            ("intendant models push latest https://models.example.com", "to another server"),
+        ],
+    ),
+    (
+        "models pull",
+        &[("intendant models pull production https://models.example.com", "what the tag names there")],
+    ),
+    ("models serving", &[("intendant models serving", "which model answers, and what is tried beside it")]),
+    ("models serving shadow", &[("intendant models serving shadow staging", "count what would differ")]),
+    (
+        "models serving canary",
+        &[("intendant models serving canary staging --percent 10", "one conversation in ten")],
+    ),
+    ("models serving end", &[("intendant models serving end", "all conversations back to the model in use")]),
+    ("models serving promote", &[("intendant models serving promote", "it stood the test")]),
+    ("models serving rollback", &[("intendant models serving rollback", "back, without loading anything")]),
+    (
+        "predict",
+        &[
+            ("intendant predict churn --input customers.csv --output scores.csv", "a file"),
+            ("intendant predict churn --explain", "rows from standard input, with reasons"),
+        ],
+    ),
+    ("load", &[("intendant load churn customer=new.csv", "rows into the table `customer`")]),
+    (
         "gateway",
         &[
             ("intendant gateway", "what intendant.yml says, on port 5006"),
@@ -240,14 +268,6 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
         &[
             ("intendant data validate --fail-on-warnings", "for continuous integration"),
             ("intendant data validate --json", "what was found, for a script or an editor"),
-        ],
-    ),
-    ("models", &[("intendant models rotate models", "publish the newest model of the folder models")]),
-    (
-        "models rotate",
-        &[
-            ("intendant models rotate models --keep 3", "once"),
-            ("intendant models rotate models --watch", "for ever, as a service"),
         ],
     ),
     ("jobs", &[("intendant jobs list", "the newest jobs")]),

@@ -119,6 +119,7 @@ fn settings_of_other_servers_are_checked_at_the_start() {
     check("nlu:\n  token: x\n", "the endpoint has no url");
     let cafile = "action_endpoint:\n  url: https://localhost/webhook\n  cafile: missing.pem\n";
     check(cafile, "cafile missing.pem: cannot be read");
+    sandbox.write("endpoints.yml", "").unwrap();
     let output = intendant(sandbox.path(), &["run", "-p", "0", "--ssl-keyfile", "key.pem"]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(message.contains("the --ssl flags need --ssl-certificate"), "{message}");

@@ -1,6 +1,6 @@
 //! Measures language understanding in process, without server and files of our own.
 //!
-//! `cargo run --release -p intendant-nlu --example measure -- DATA_DIR [SET…] [--few N] [--fold K] [--threads N] [--parse]`
+//! `cargo run --release -p intendant-nlu --example measure_understanding -- DATA_DIR [SET…] [--few N] [--fold K] [--threads N] [--parse]`
 //!
 //! `--fold K` leaves the test file alone: of ten parts of the training data the K-th is measured
 //! and the others are trained on. Settings are chosen that way.
