@@ -48,8 +48,8 @@ pub fn measure(binary: &Path, folder: &Path, examples: usize, rate: u32) -> Resu
     let start = Instant::now();
     let clients: Vec<_> = (0..CONNECTIONS)
         .map(|client| {
-            let (port, failures) = (server.port, Arc::clone(&failures));
-            std::thread::spawn(move || one_client(port, client, rate, start, total, &failures))
+            let (load, failures) = (Load { port: server.port, rate, start, total }, Arc::clone(&failures));
+            std::thread::spawn(move || one_client(load, client, &failures))
         })
         .collect();
     let (swapped, loading) = swap(&server, start)?;
@@ -104,14 +104,18 @@ fn put(server: &Server, at: usize) -> Result<()> {
     Ok(())
 }
 
-fn one_client(
+/// What all clients ask together.
+#[derive(Clone, Copy)]
+struct Load {
     port: u16,
-    client: u32,
+    /// Requests a second.
     rate: u32,
     start: Instant,
     total: Duration,
-    failures: &AtomicU64,
-) -> Result<Vec<Sample>> {
+}
+
+fn one_client(load: Load, client: u32, failures: &AtomicU64) -> Result<Vec<Sample>> {
+    let Load { port, rate, start, total } = load;
     let mut connection = Connection::open(port)?;
     let pause = Duration::from_secs(1) * CONNECTIONS / rate;
     let sentences = made::sentences(1000, u64::from(client) + 2);

@@ -218,7 +218,7 @@ impl PartTagger {
         // An inside tag continues its own kind only; without starts there is nothing else.
         let allowed = |from: Option<usize>, to: usize| match settings.marks_starts {
             true => to == 0 || to % 2 == 1 || from.is_some_and(|from| from == to || from + 1 == to),
-            false => to % 2 == 0,
+            false => to.is_multiple_of(2),
         };
         let go_on = |epoch: usize| {
             context.progress.report(settings.phase, epoch as u64, epochs as u64);

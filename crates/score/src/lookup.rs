@@ -20,8 +20,11 @@ pub struct Lookup {
     /// Names and types in the order of the statement's placeholders.
     parameters: Vec<(String, Type)>,
     kept_for: Duration,
-    kept: Mutex<HashMap<Vec<String>, (Instant, Option<Arc<Row>>)>>,
+    kept: Mutex<HashMap<Vec<String>, Kept>>,
 }
+
+/// An answer and when it was given; there may be no row.
+type Kept = (Instant, Option<Arc<Row>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Type {

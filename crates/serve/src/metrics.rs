@@ -56,7 +56,10 @@ pub struct Metrics {
 
 /// What other parts of the process count.
 #[derive(Default)]
-struct Others(Mutex<Vec<Box<dyn Fn(&mut String) + Send + Sync>>>);
+struct Others(Mutex<Vec<Writer>>);
+
+/// Appends figures to a page of metrics.
+type Writer = Box<dyn Fn(&mut String) + Send + Sync>;
 
 impl std::fmt::Debug for Others {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

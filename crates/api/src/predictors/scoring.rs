@@ -268,8 +268,7 @@ struct Wishes {
 async fn natural(
     State(predictors): Shared,
     Extension(id): Extension<RequestId>,
-    Path(name): Path<String>,
-    Query(wishes): Query<Wishes>,
+    (Path(name), Query(wishes)): (Path<String>, Query<Wishes>),
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {

@@ -1,4 +1,5 @@
 //! Conversations at the boundary of a turn: recorded ones, and scripted ones of our own.
+#![allow(clippy::unwrap_used)]
 
 mod golden;
 mod length;

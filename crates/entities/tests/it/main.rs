@@ -1,4 +1,5 @@
 //! Behaviour at the boundary: a form in, entities out.
+#![allow(clippy::unwrap_used)]
 
 mod cases;
 mod properties;

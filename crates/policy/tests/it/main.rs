@@ -1,4 +1,5 @@
 //! Policies at their boundary: what training refuses, and what is decided where.
+#![allow(clippy::unwrap_used)]
 
 mod findings;
 mod predictions;

@@ -1,4 +1,5 @@
 //! Every kind of predictor: declared, trained, packed, loaded, asked.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 

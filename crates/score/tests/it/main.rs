@@ -1,4 +1,5 @@
 //! Look-ups, loading and keeping, on SQLite and on PostgreSQL where it is installed.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

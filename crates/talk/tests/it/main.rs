@@ -1,4 +1,5 @@
 //! Replaying conversations.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
