@@ -29,7 +29,7 @@ const MEMBERS: usize = 8;
 /// What the machines count beside the committee.
 const MACHINE_SHARE: f32 = 1.0 / 3.0;
 /// From here on examples are many: a part of them calibrates, and the committee leaves features
-/// that occur only once to the machines.
+/// that occur only once to the machines, and more of the others out at each visit.
 const MANY_EXAMPLES: usize = 3000;
 /// Folds that calibrate when examples are many.
 const FOLDS_OF_MANY: usize = 3;
@@ -408,7 +408,7 @@ impl Committee {
             let options = factored::Options {
                 epochs: (60_000 / members.len().max(1)).clamp(5, 20),
                 rate: 0.4,
-                dropout: 0.5,
+                dropout: if examples > MANY_EXAMPLES { 0.5 } else { 0.3 },
                 seed: options.seed ^ (fold as u64) << 40,
             };
             let examples = factored::Examples { rows: &rows, labels: data.targets, members: &members };

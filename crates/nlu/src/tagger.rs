@@ -20,8 +20,10 @@ use crate::spans::{self, CommaRule, Labels, Part, TokenLabel};
 use crate::token_features::{self, Extraction};
 use crate::word_classes::WordClasses;
 
-/// Chains whose mean is taken.
-const CHAINS: usize = 2;
+/// Chains whose mean is taken, of few examples and of many.
+const CHAINS: [usize; 2] = [6, 2];
+/// From here on examples are many.
+const MANY_EXAMPLES: usize = 1000;
 /// Share of the features that are left out while learning.
 const DROPOUT: f64 = 0.1;
 
@@ -224,7 +226,8 @@ impl PartTagger {
             context.progress.report(settings.phase, epoch as u64, epochs as u64);
             !context.progress.is_cancelled()
         };
-        let trained = parallel::map(context.threads, CHAINS, |number| {
+        let chains = CHAINS[usize::from(sequences.len() >= MANY_EXAMPLES)];
+        let trained = parallel::map(context.threads, chains, |number| {
             let seed = settings.seed ^ (number as u64) << 40;
             let options =
                 chain::Options { epochs, rate: 0.15, penalty: settings.penalty, dropout: DROPOUT, seed };
