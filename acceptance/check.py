@@ -20,14 +20,6 @@ ALLOW = os.path.join(HERE, "..", "docs", "replay-allow.json")
 
 # How far a figure may lie below its floor: another processor rounds differently, which can turn a single message.
 SLACK = {"replay": 0, "nlu": 0.003, "entities": 0.2, "predictors": 0.005, "dialogflow": 0.01}
-# Of ten examples an intent, what chance leaves out while learning moves F1 by so much.
-SLACK_OF_FEW = 0.01
-
-
-def slack(name, figure):
-    return SLACK_OF_FEW if "10shot" in figure else SLACK[name]
-
-
 def run(command):
     print("$ " + " ".join(os.path.basename(part) if part.startswith("/") else part for part in command), flush=True)
     return subprocess.run(command, check=False).returncode
@@ -127,7 +119,7 @@ def main():
             for figure in sorted(set(figures) | set(floors[name])):
                 value, floor = figures.get(figure), floors[name].get(figure)
                 print("%-10s %-44s %8s   floor %s" % (name, figure, value, floor))
-                if floor is not None and (value is None or value < floor - slack(name, figure)):
+                if floor is not None and (value is None or value < floor - SLACK[name]):
                     short.append("%s %s: %s is below the floor %s" % (name, figure, value, floor))
                 elif value is not None and (floor is None or value > floor):
                     floors[name][figure] = value
