@@ -27,6 +27,7 @@ mod sockets;
 mod stand_in;
 mod streams;
 mod understanding;
+mod widgets;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
