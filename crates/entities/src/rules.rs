@@ -149,7 +149,7 @@ impl Locale {
 
     pub(crate) fn compile(&self) -> Grammar {
         let mut rules = Rules::default();
-        common::add(&mut rules, self.language);
+        common::add(&mut rules);
         let region = self.region;
         match self.language {
             Language::De => de::add(&mut rules),

@@ -4,13 +4,12 @@ pub mod contact;
 pub mod holiday;
 
 use crate::grammar::{Rules, re};
-use crate::rules::Language;
-use crate::rules::build::{duration, num, number_where};
+use crate::rules::build::{num, number_where};
 use crate::rules::shapes::measure::{blank, currency};
 use crate::token::{Dimension, Measure, Number, Payload};
 
 /// Adds them.
-pub fn add(r: &mut Rules, _language: Language) {
+pub fn add(r: &mut Rules) {
     r.of(Dimension::Number);
     r.add("digits", [re("\\d{1,18}")], |m| num(m.text(0).parse().ok()?));
     r.add("n/m", [re("(?<![/])(\\d+)\\s*/\\s*(\\d+)")], |m| {
@@ -33,7 +32,5 @@ pub fn add(r: &mut Rules, _language: Language) {
         let unit = Some("unknown");
         Some(Payload::Measure(Measure { value, unit, latent: true, ..blank(Dimension::Money) }))
     });
-    r.of(Dimension::Duration);
-    let _ = duration;
     contact::add(r);
 }

@@ -3,8 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, a_weekday, both, clear_int, cycle, date, day_of_month, duration, duration_where, exact_year,
-    month_day, ordinal_between, through, time_where, up_to, weekend, year_month_day,
+    a_month, a_weekday, both, cycle, date, day_of_month, duration, duration_where, month_day,
+    ordinal_between, through, time_where, up_to, weekend, year_month_day,
 };
 use crate::rules::shapes::day;
 use crate::token::{Dimension, Form};
@@ -174,9 +174,7 @@ fn dates(r: &mut Rules) {
     day::clear_years(r);
     r.add("ordinal as day", [ordinal_between(1, 31)], |m| day_of_month(m.int(0)?)?.token());
     day::with_year(r, "im jahre?|in|von|,");
-    r.add("in year", [re("i[mn] jahre?|in"), clear_int(1000, 2100)], |m| {
-        exact_year(m.int(1)?).form(Form::Year).token()
-    });
+    day::in_year(r, "i[mn] jahre?|in", 2100);
     r.add("ordinal month yy", [ordinal_between(1, 31), a_month(), re("'?(\\d\\d)")], |m| {
         let date = both(m.time(1)?, &day_of_month(m.int(0)?)?)?;
         both(&date, &crate::rules::build::year(m.group_int(2, 1)?))?.token()
@@ -209,12 +207,7 @@ fn dates(r: &mut Rules) {
             through(&from, &to).form(Form::Range).token()
         },
     );
-    day::absorbed(
-        r,
-        "on day",
-        "am|an|den|der",
-        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
-    );
+    day::absorbed(r, "on day", "am|an|den|der", day::a_clear_day());
     day::absorbed(r, "in month", "im|in", time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)));
     day::absorbed(r, "on weekend", "am|übers|über das", time_where(|t| t.form == Form::Weekday));
     day::absorbed_after(r, "weekday,", day::a_single_weekday(), ",");

@@ -3,10 +3,9 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_part_of_day, both, clear_int, cycle, hour_minute, minutes_after, part_of_day, time, time_of_day,
-    time_where,
+    a_part_of_day, both, clear_int, cycle, hour_minute, minutes_after, part_of_day, time_of_day, time_where,
 };
-use crate::rules::shapes::{clock, day, range};
+use crate::rules::shapes::{clock, range};
 use crate::token::{Dimension, Form};
 
 const ABOUT: &str = "ungefähr|zirka|circa|ca\\.?|etwa|genau|gegen|so gegen|so|pünktlich|exakt";
@@ -106,5 +105,4 @@ fn ranges(r: &mut Rules) {
     r.add("time at the latest", [clear(), re("spätestens")], |m| m.time(0)?.clone().and_before().token());
     r.add("time at the earliest", [clear(), re("frühe?stens")], |m| m.time(0)?.clone().and_after().token());
     range::intersections(r, ",|de[rsmn]|um|am|im|vom|von");
-    let _ = (day::named, time);
 }

@@ -3,9 +3,9 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, a_weekday, ago, both, clear_int, cycle, date, day_of_month, duration, exact_year, grain,
-    grain_where, last_grain_of, moved, natural, now, nth_grain_after, ordinal_between, several, through,
-    time_where, timed, up_to, weekend, year,
+    a_month, a_weekday, both, clear_int, cycle, date, day_of_month, duration, exact_year, grain, grain_where,
+    last_grain_of, moved, now, nth_grain_after, ordinal_between, several, through, time_where, timed, up_to,
+    weekend, year,
 };
 use crate::rules::shapes::day;
 use crate::series::{Part, Series};
@@ -45,7 +45,7 @@ fn names(r: &mut Rules) {
             "february|feb\\.?",
             "march|mar\\.?",
             "april|apr\\.?",
-            "may (?=zzz)",
+            "",
             "june|jun\\.?",
             "july|jul\\.?",
             "august|aug\\.?",
@@ -55,7 +55,7 @@ fn names(r: &mut Rules) {
             "december|dec\\.?",
         ],
     );
-    // The verb is more frequent than the month.
+    // The verb is more frequent than the month, so its rule is one of its own.
     r.add("May", [re("may")], |_| crate::rules::build::month(5).latent().token());
     day::instants(
         r,
@@ -247,8 +247,6 @@ fn counted(r: &mut Rules) {
         through(&now(), &crate::rules::build::from_now(m.duration(1)?)).token()
     });
     day::lasting_since(r, "for", "from|starting(?: from)?|since");
-    let _ = ago;
-    let _ = natural;
 }
 
 // The day, or the coarser grain, that a duration leads to.
@@ -293,9 +291,7 @@ fn dates(r: &mut Rules) {
     r.add("yyyy-mm", [re("(\\d{4})\\s*[-/]\\s*(1[0-2]|0?[1-9])")], |m| {
         crate::rules::build::year_month(m.group_int(0, 1)?, m.group_int(0, 2)?)?.token()
     });
-    r.add("in year", [re("in(?: the year)?"), clear_int(1000, 9999)], |m| {
-        exact_year(m.int(1)?).form(Form::Year).token()
-    });
+    day::in_year(r, "in(?: the year)?", 9999);
     r.add(
         "year bc ad",
         [time_where(|time| time.form == Form::Year), re("(?:(b\\.?c\\.?)|(a\\.?d\\.?))")],
@@ -315,7 +311,6 @@ fn dates(r: &mut Rules) {
     r.add("month year two digits", [a_month(), re("'(\\d\\d)")], |m| {
         both(m.time(0)?, &year(m.group_int(1, 1)?))?.token()
     });
-    let _ = through;
 }
 
 fn parts(r: &mut Rules) {

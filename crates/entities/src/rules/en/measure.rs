@@ -94,15 +94,14 @@ fn sums(r: &mut Rules) {
         let last = items.len() - 1;
         r.add(name, items, move |m| {
             let (first, second) = (m.measure(0)?, m.measure(last)?);
-            let (unit, small, value) = add_up(first, second)?;
-            let _ = small;
+            let (unit, value) = add_up(first, second)?;
             point(Distance, value, unit)
         });
     }
 }
 
 // Both in the finer unit; the undecided "m" becomes a mile beside feet and a metre beside centimetres.
-fn add_up(first: &Measure, second: &Measure) -> Option<(&'static str, &'static str, f64)> {
+fn add_up(first: &Measure, second: &Measure) -> Option<(&'static str, f64)> {
     let imperial = |unit: &str| matches!(unit, "inch" | "foot" | "yard" | "mile");
     let decide = |unit: &'static str, other: &str| match unit {
         "m" if imperial(other) => "mile",
@@ -136,7 +135,7 @@ fn add_up(first: &Measure, second: &Measure) -> Option<(&'static str, &'static s
         _ if large > small => other,
         _ => one,
     };
-    Some((unit, other, tidy(total / metres(unit)?)))
+    Some((unit, tidy(total / metres(unit)?)))
 }
 
 fn temperatures(r: &mut Rules) {

@@ -197,7 +197,7 @@ fn canada(r: &mut Rules) {
             ("Administrative Professionals' Day", ADMIN, administrative),
         ],
     );
-    long_weekend(r, "Labour Day weekend", "labou?r day", |y| nth_weekday(y, 9, 1, 1));
+    long_weekend(r, "Labour Day weekend", "labou?r day", |y| weekend_before(nth_weekday(y, 9, 1, 1)));
 }
 
 fn india(r: &mut Rules) {
@@ -265,8 +265,10 @@ fn united_states(r: &mut Rules) {
         ],
     );
     movable_holidays(r, UNITED_STATES);
-    long_weekend(r, "Memorial Day weekend", "(?:memorial|decoration) day", |y| nth_weekday(y, 5, 1, -1));
-    long_weekend(r, "Labor Day weekend", "labou?r day", |y| nth_weekday(y, 9, 1, 1));
+    long_weekend(r, "Memorial Day weekend", "(?:memorial|decoration) day", |y| {
+        weekend_before(nth_weekday(y, 5, 1, -1))
+    });
+    long_weekend(r, "Labor Day weekend", "labou?r day", |y| weekend_before(nth_weekday(y, 9, 1, 1)));
 }
 
 const UNITED_STATES: &[MovableRow] = &[
@@ -328,13 +330,7 @@ fn emancipation(year: i64) -> i64 {
 }
 
 // From Friday evening to the end of a Monday.
-fn long_weekend(r: &mut Rules, name: &'static str, pattern: &'static str, monday: fn(i64) -> i64) {
-    let _ = monday;
-    let row: fn(i64) -> Option<Span> = if name.starts_with("Memorial") {
-        |y| weekend_before(nth_weekday(y, 5, 1, -1))
-    } else {
-        |y| weekend_before(nth_weekday(y, 9, 1, 1))
-    };
+fn long_weekend(r: &mut Rules, name: &'static str, pattern: &'static str, row: fn(i64) -> Option<Span>) {
     r.add(format!("holiday {name}"), [re(format!("{pattern} (?:week(?:\\s|-)?end|wkend)s?"))], move |_| {
         timed(Series::yearly(name, crate::series::Calendar::Gregorian, row), crate::calendar::Grain::Hour)
             .holiday(name)

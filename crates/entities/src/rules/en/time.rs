@@ -3,8 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, any_time, both, clear_int, cycle, hour, hour_minute, in_half, minutes_after, now, part_of_day,
-    through, time, time_of_day, time_where, up_to,
+    both, clear_int, cycle, hour, hour_minute, in_half, minutes_after, now, part_of_day, time, time_of_day,
+    time_where,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -176,5 +176,4 @@ fn combined(r: &mut Rules) {
         time_where(|t| matches!(t.form, Form::Month(_)) || t.grain > Grain::Week && !t.latent),
     );
     day::absorbed(r, "around time", "around|about|approximately", time());
-    let _ = (any_time, a_month, hour, through, up_to);
 }

@@ -3,8 +3,7 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, a_weekday, both, clear_int, cycle, day_of_month, exact_year, hour_minute, minutes_after,
-    month_day, now, time_of_day, time_where, weekend,
+    a_weekday, both, clear_int, cycle, day_of_month, minutes_after, time_where, weekend,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -74,16 +73,17 @@ fn names(r: &mut Rules) {
         ],
     );
     r.add("weekend", [re("week[ -]?end|fin de semana")], |_| weekend().form(Form::Weekday).token());
-    for (pattern, month, of_day) in [
-        ("(?:la )?navidad(?:es)?", 12, 25),
-        ("(?:la )?(?:nochebuena|noche buena)", 12, 24),
-        ("a[nñ]o nuevo", 1, 1),
-        ("nochevieja|noche vieja|fin de a[nñ]o", 12, 31),
-        ("halloween|noche de brujas", 10, 31),
-        ("san valent[ií]n|d[ií]a de los enamorados", 2, 14),
-    ] {
-        r.add(format!("holiday {month}-{of_day}"), [re(pattern)], move |_| month_day(month, of_day)?.token());
-    }
+    day::unnamed_holidays(
+        r,
+        &[
+            ("(?:la )?navidad(?:es)?", 12, 25),
+            ("(?:la )?(?:nochebuena|noche buena)", 12, 24),
+            ("a[nñ]o nuevo", 1, 1),
+            ("nochevieja|noche vieja|fin de a[nñ]o", 12, 31),
+            ("halloween|noche de brujas", 10, 31),
+            ("san valent[ií]n|d[ií]a de los enamorados", 2, 14),
+        ],
+    );
     day::fixed_holidays(
         r,
         &[
@@ -140,32 +140,23 @@ fn cycles(r: &mut Rules) {
     day::nth_named_of(r, "de|en|del");
     day::last_named_of(r, "(?:el |la )?[uú]ltim[oa]", "de|en|del");
     day::quarters(r, "de|del");
-    day::from_now_before(r, &[("en|dentro de zz", 1), ("hace", -1)]);
+    day::from_now_before(r, &[("en", 1), ("hace", -1)]);
     day::within(r, "dentro de");
     day::moved_by(r, &[("despu[eé]s de", 1), ("antes de", -1)]);
 }
 
 fn dates(r: &mut Rules) {
     day::weekday_with_day(r, ",?(?: el)?|,|el");
-    r.add("weekday number", [a_weekday(), clear_int(1, 31)], |m| {
-        both(m.time(0)?, &day_of_month(m.int(1)?)?)?.token()
-    });
+    day::weekday_then_number(r);
     day::day_then_month(r, "de|del mes de");
     day::month_then_day(r, "el");
-    day::absorbed(
-        r,
-        "el date",
-        "el|la|los",
-        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
-    );
-    r.add("el number", [re("el|(?:el )?d[ií]a|al"), clear_int(1, 31)], |m| day_of_month(m.int(1)?)?.token());
+    day::absorbed(r, "el date", "el|la|los", day::a_clear_day());
+    day::number_as_day(r, "el number", "el|(?:el )?d[ií]a|al");
     day::the_day(r, "el|d[ií]a");
     day::day_of_that_month(r, "de|del");
     day::years(r);
     day::with_year(r, "de|del|en|,");
-    r.add("in year", [re("en(?: el a[nñ]o)?|del? a[nñ]o"), clear_int(1000, 2100)], |m| {
-        exact_year(m.int(1)?).form(Form::Year).token()
-    });
+    day::in_year(r, "en(?: el a[nñ]o)?|del? a[nñ]o", 2100);
     day::numeric_year_first(r);
     day::numeric_day_first(r, "[-/.]", "[-/]");
     day::absorbed(
@@ -215,15 +206,9 @@ fn clocks(r: &mut Rules) {
     clock::parts(r, &[("ma[nñ]ana", 4, 12), ("tarde", 12, 19), ("noche", 18, 0), ("madrugada", 0, 4)]);
     clock::in_part(r, "(?:en|por|de|a) la");
     clock::this_part(r, "est[ea]|hoy (?:por|en|a) la");
-    let clear_day = || time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none());
-    r.add(
-        "date by part",
-        [clear_day(), re("(?:por|en|a|de)(?: la)?"), crate::rules::build::a_part_of_day()],
-        |m| both(m.time(0)?, m.time(2)?)?.token(),
-    );
+    clock::date_by_part(r, "date by part", "(?:por|en|a|de)(?: la)?");
     clock::date_with_part(r, "del?");
     clock::tod_with_part(r, "ma[nñ]ana|tarde|noche|madrugada", "mañana|manana|madrugada", "(?:de|en|por) la");
-    let _ = (time_of_day, hour_minute, a_month, now);
 }
 
 fn ranges(r: &mut Rules) {

@@ -3,11 +3,11 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, a_weekday, both, clear_int, cycle, date, day_of_month, days, duration, exact_year, from_now,
-    grain_where, int_between, month_day, now, through, time_where, timed, up_to, weekend, year_month_day,
+    a_month, a_weekday, both, clear_int, cycle, date, day_of_month, duration, from_now, grain_where,
+    int_between, month_day, now, time_where, timed, up_to, weekend,
 };
 use crate::rules::shapes::day;
-use crate::series::{Part, Series};
+use crate::series::Part;
 use crate::token::{Dimension, Duration, Form};
 
 const OF: &str = "d'|du|de(?: la| l'| ce| cette)?|en|dans";
@@ -62,7 +62,7 @@ fn names(r: &mut Rules) {
             ("(?:d')?aujourd'?hui|ce jour|dans la journ[ée]e?|en ce moment|ce jour", Grain::Day, 0),
             ("demain|le lendemain|(?:le )?jour (?:suivant|d'apr[eè]s)|un jour apr[eè]s", Grain::Day, 1),
             ("hier|la veille|le jour (?:d'avant|pr[ée]c[ée]dent)", Grain::Day, -1),
-            ("(?:apr[eè]s[- ]?demain|le lendemain du 13 f[ée]vrier zzz)", Grain::Day, 2),
+            ("apr[eè]s[- ]?demain", Grain::Day, 2),
             ("avant[- ]?hier", Grain::Day, -2),
         ],
     );
@@ -76,22 +76,14 @@ fn names(r: &mut Rules) {
         ],
     );
     r.add("weekend", [re("week(?:\\s|-)?end")], |_| weekend().form(Form::Weekday).token());
-    r.add("later", [re("(?:un peu )?plus tard")], |_| {
-        let later = Duration { value: 10, grain: Grain::Minute };
-        let later = timed(Series::from_now(later.grain, later.value).shift(Grain::Second, 0), Grain::Minute);
-        later_to_minute(later).and_after().token()
-    });
-}
-
-fn later_to_minute(_time: crate::token::Time) -> crate::token::Time {
-    cycle(Grain::Minute, 10)
+    r.add("later", [re("(?:un peu )?plus tard")], |_| cycle(Grain::Minute, 10).and_after().token());
 }
 
 fn holidays(r: &mut Rules) {
     for (pattern, month, of_day) in [
         ("(?:jour de )?no[eë]l", 12, 25),
         ("(?:le )?(?:soir|r[ée]veillon|veille) de no[eë]l", 12, 24),
-        ("(?:le )?(?:(?:soir|r[ée]veillon) (?:du|de) )?(?:(?:saint|st)[- ]sylvestre|nouvel an zzz)", 12, 31),
+        ("(?:le )?(?:(?:soir|r[ée]veillon) (?:du|de) )?(?:(?:saint|st)[- ]sylvestre)", 12, 31),
         ("(?:(?:le )?(?:premier de l'an|jour de l'an|nouvel an))", 1, 1),
         ("(?:la |la journ[ée]e de la |le jour de la )?toussaint|le jour des morts", 11, 1),
         ("(?:le )?(?:f[eê]te du travail|premier mai)", 5, 1),
@@ -155,7 +147,6 @@ fn cycles(r: &mut Rules) {
     day::last_named_of(r, "(?:le |la |l')?derni[eéè]re?", OF);
     day::absorbed(r, "the counted", "l[ae]", time_where(|time| time.form == Form::Counted));
     let counted_week = || grain_where(|grain| grain == Grain::Week);
-    r.add("week of date", [re("(?:la )?"), counted_week(), re("du"), date()], |_| None);
     r.add("the week of day", [re("la"), counted_week(), re("d[ue']"), date()], |m| {
         crate::rules::build::nth_grain_within(Grain::Week, m.time(3)?, 0).token()
     });
@@ -184,30 +175,20 @@ fn counted(r: &mut Rules) {
     r.add("dans les days", [re("dans les"), int_between(2, 999), grain_where(|g| g == Grain::Day)], |m| {
         up_to(&now(), &from_now(Duration { value: m.int(1)?, grain: Grain::Day })).token()
     });
-    let _ = duration;
 }
 
 fn dates(r: &mut Rules) {
-    r.add("weekday number", [a_weekday(), clear_int(1, 31)], |m| {
-        both(m.time(0)?, &day_of_month(m.int(1)?)?)?.token()
-    });
+    day::weekday_then_number(r);
     day::weekday_with_day(r, "le|,");
     day::day_then_month(r, "d[eu']|du mois d[e']");
-    day::absorbed(
-        r,
-        "le date",
-        "le|ce|du",
-        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
-    );
-    r.add("le number", [re("le|ce"), clear_int(1, 31)], |m| day_of_month(m.int(1)?)?.token());
+    day::absorbed(r, "le date", "le|ce|du", day::a_clear_day());
+    day::number_as_day(r, "le number", "le|ce");
     day::the_day(r, "le|ce");
     day::day_of_that_month(r, OF);
     day::years(r);
     r.add("premier", [re("premier")], |_| day_of_month(1)?.token());
     day::with_year(r, "de|en|,");
-    r.add("in year", [re("en(?: l'an)?|de l'ann[ée]e"), clear_int(1000, 2100)], |m| {
-        exact_year(m.int(1)?).form(Form::Year).token()
-    });
+    day::in_year(r, "en(?: l'an)?|de l'ann[ée]e", 2100);
     r.add(
         "day month yy",
         [time_where(|t| t.grain == Grain::Day && !t.latent), re("'?([5-9]\\d)(?!\\s*h|:)")],
@@ -227,7 +208,6 @@ fn dates(r: &mut Rules) {
         "en|au mois d[e']|le mois d[e']",
         time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)),
     );
-    let _ = (year_month_day, through, days);
 }
 
 fn parts(r: &mut Rules) {

@@ -3,10 +3,10 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_part_of_day, both, clear_int, day_of_month, hour, hour_minute, minutes_after, month_day, part_of_day,
-    through, time, time_of_day, time_where,
+    a_part_of_day, both, clear_int, day_of_month, hour, hour_minute, minutes_after, through, time_of_day,
+    time_where,
 };
-use crate::rules::shapes::{clock, day, range};
+use crate::rules::shapes::{clock, range};
 use crate::token::{Dimension, Form};
 
 /// Adds them.
@@ -101,11 +101,10 @@ fn day_parts(r: &mut Rules) {
     });
     clock::this_part(r, "ce(?:t(?:te)?)?");
     clock::date_with_part(r, "du|de|d'");
-    let clear_day = || time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none());
-    r.add(
+    clock::date_by_part(
+        r,
         "date in part of day",
-        [clear_day(), re("(?:dans|pendant|durant|au|en)(?: l[ae']| le)?|d[eè]s l[ea]|mais"), a_part_of_day()],
-        |m| both(m.time(0)?, m.time(2)?)?.token(),
+        "(?:dans|pendant|durant|au|en)(?: l[ae']| le)?|d[eè]s l[ea]|mais",
     );
     clock::tod_with_part(r, "matin|mat|apr[eè]s?[- ]?midi|soir[ée]?e?", "mat", "du|de l'|de la");
 }
@@ -167,15 +166,10 @@ fn ranges(r: &mut Rules) {
         },
     );
     range::intersections(r, "de|,|à|mais|du|d'|vers|le|par exemple");
-    let _ = (day::named, time, month_day, part_of_day);
 }
 
 fn number_to_date(low: i64, date: &crate::token::Time) -> Option<crate::token::Payload> {
-    let from = day_of_month(low)?.series;
-    let from = crate::rules::build::timed(from, Grain::Day);
-    let to = date;
     // The first day lies in the month of the last one.
-    let first = crate::rules::build::timed(to.series.with_day(low), Grain::Day);
-    let _ = from;
-    through(&first, to).form(Form::Range).token()
+    let first = crate::rules::build::timed(date.series.with_day(low), Grain::Day);
+    through(&first, date).form(Form::Range).token()
 }

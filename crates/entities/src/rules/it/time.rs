@@ -3,8 +3,8 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_part_of_day, a_weekday, both, clear_int, cycle, date, day_of_month, exact_year, grain, hour,
-    minutes_after, month_day, now, ordinal_between, part_of_day, through, time_where, up_to, weekend,
+    a_part_of_day, a_weekday, both, clear_int, cycle, date, day_of_month, grain, hour, month_day, now,
+    ordinal_between, part_of_day, through, time_where, up_to, weekend,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -43,7 +43,7 @@ fn names(r: &mut Rules) {
         [
             "gennaio|genn?\\.?",
             "febbraio|febb?\\.?",
-            "marzo|mar\\.?(?=zz)",
+            "marzo",
             "aprile|apr\\.?",
             "maggio|magg?\\.?",
             "giugno|giu\\.?",
@@ -87,28 +87,29 @@ fn names(r: &mut Rules) {
 }
 
 fn holidays(r: &mut Rules) {
-    for (pattern, month, of_day) in [
-        ("(?:(?:il )?giorno di )?natale", 12, 25),
-        ("(?:la )?vigilia(?: di natale)?", 12, 24),
-        ("capodanno", 1, 1),
-        ("(?:l')?epifania|befana", 1, 6),
-        ("s(?:an|\\.) valentino|festa degli innamorati", 2, 14),
-        ("festa (?:della donna|delle donne)", 3, 8),
-        ("festa del pap[aà]|(?:festa di )?s(?:an|\\.) giuseppe", 3, 19),
-        ("(?:festa della |la )?liberazione", 4, 25),
-        ("(?:festa dei|giorno dei) lavorator[ei]|(?:festa )?del lavoro|primo maggio", 5, 1),
-        ("(?:festa della |la )?repubblica", 6, 2),
-        ("ferragosto|(?:l')?assunzione", 8, 15),
-        ("halloween", 10, 31),
-        ("(?:tutti i santi|ognissanti|festa dei santi|giorno dei santi)", 11, 1),
-        ("(?:commemorazione dei defunti|giorno dei morti|i morti|ai morti|morti)", 11, 2),
-        ("(?:l')?immacolata(?: concezione)?", 12, 8),
-        ("s(?:anto|\\.) stefano", 12, 26),
-        ("(?:le )?idi di marzo", 3, 15),
-        ("s(?:an|\\.) silvestro|ultimo dell'anno", 12, 31),
-    ] {
-        r.add(format!("holiday {month}-{of_day}"), [re(pattern)], move |_| month_day(month, of_day)?.token());
-    }
+    day::unnamed_holidays(
+        r,
+        &[
+            ("(?:(?:il )?giorno di )?natale", 12, 25),
+            ("(?:la )?vigilia(?: di natale)?", 12, 24),
+            ("capodanno", 1, 1),
+            ("(?:l')?epifania|befana", 1, 6),
+            ("s(?:an|\\.) valentino|festa degli innamorati", 2, 14),
+            ("festa (?:della donna|delle donne)", 3, 8),
+            ("festa del pap[aà]|(?:festa di )?s(?:an|\\.) giuseppe", 3, 19),
+            ("(?:festa della |la )?liberazione", 4, 25),
+            ("(?:festa dei|giorno dei) lavorator[ei]|(?:festa )?del lavoro|primo maggio", 5, 1),
+            ("(?:festa della |la )?repubblica", 6, 2),
+            ("ferragosto|(?:l')?assunzione", 8, 15),
+            ("halloween", 10, 31),
+            ("(?:tutti i santi|ognissanti|festa dei santi|giorno dei santi)", 11, 1),
+            ("(?:commemorazione dei defunti|giorno dei morti|i morti|ai morti|morti)", 11, 2),
+            ("(?:l')?immacolata(?: concezione)?", 12, 8),
+            ("s(?:anto|\\.) stefano", 12, 26),
+            ("(?:le )?idi di marzo", 3, 15),
+            ("s(?:an|\\.) silvestro|ultimo dell'anno", 12, 31),
+        ],
+    );
     use crate::rules::holidays::{day as on, easter, nth_weekday};
     day::movable_holidays(
         r,
@@ -146,8 +147,6 @@ fn holidays(r: &mut Rules) {
 
 fn cycles(r: &mut Rules) {
     day::cycles_before(r, &[("(?:in )?quest[oaie']", 0)]);
-    let last_hour = || crate::rules::build::grain_where(|grain| grain == Grain::Hour);
-    let _ = last_hour;
     for (pattern, index) in [(NEXT, 1), (LAST, -1)] {
         r.add(format!("cycle {index}"), [re(format!("{ARTICLE}(?:{pattern})")), grain()], move |m| {
             cycle(m.grain(1)?, index).token()
@@ -215,18 +214,11 @@ const ARTICLE_ALONE: &str =
     "il|lo|la|i|gli|le|l'|nel|nell'|nella|nei|negli|nelle|del|dell'|della|dei|delle|dallo?";
 
 fn dates(r: &mut Rules) {
-    r.add("weekday number", [a_weekday(), clear_int(1, 31)], |m| {
-        both(m.time(0)?, &day_of_month(m.int(1)?)?)?.token()
-    });
+    day::weekday_then_number(r);
     day::weekday_with_day(r, "il|,");
     day::day_then_month(r, "di|del mese di");
-    day::absorbed(
-        r,
-        "il date",
-        "il|lo|la|l'|del|di|nel|al",
-        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
-    );
-    r.add("il number", [re("il"), clear_int(1, 31)], |m| day_of_month(m.int(1)?)?.token());
+    day::absorbed(r, "il date", "il|lo|la|l'|del|di|nel|al", day::a_clear_day());
+    day::number_as_day(r, "il number", "il");
     day::the_day(r, "il");
     r.add("from number", [re("dal"), clear_int(1, 31)], |m| day_of_month(m.int(1)?)?.and_after().token());
     r.add("from ordinal", [re("dal"), ordinal_between(1, 31)], |m| {
@@ -235,9 +227,7 @@ fn dates(r: &mut Rules) {
     day::day_of_that_month(r, "del|di");
     day::years(r);
     day::with_year(r, "del|di|,");
-    r.add("in year", [re("nel|del"), clear_int(1000, 2100)], |m| {
-        exact_year(m.int(1)?).form(Form::Year).token()
-    });
+    day::in_year(r, "nel|del", 2100);
     day::numeric_year_first(r);
     day::numeric_day_first(r, "[-/]", "[-/]");
     day::absorbed(
@@ -303,11 +293,8 @@ fn parts(r: &mut Rules) {
     r.add("domani notte", [re("domani (?:notte|in nottata)|nella (?:nottata|notte) di domani")], |_| {
         both(&cycle(Grain::Day, 2), &part_of_day(0, 4))?.token()
     });
-    let clear_day = || time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none());
-    r.add("date in part", [clear_day(), re("(?:in|al|alla|nel|nella|a|di)"), a_part_of_day()], |m| {
-        both(m.time(0)?, m.time(2)?)?.token()
-    });
-    r.add("in part of date", [re("nella|nel"), a_part_of_day(), re("di|del"), clear_day()], |m| {
+    clock::date_by_part(r, "date in part", "(?:in|al|alla|nel|nella|a|di)");
+    r.add("in part of date", [re("nella|nel"), a_part_of_day(), re("di|del"), day::a_clear_day()], |m| {
         both(m.time(1)?, m.time(3)?)?.token()
     });
     clock::date_with_part(r, "di|del");
@@ -317,7 +304,6 @@ fn parts(r: &mut Rules) {
         "mattin|notte",
         "(?:di|del|della|nel)",
     );
-    let _ = minutes_after;
 }
 
 fn ranges(r: &mut Rules) {

@@ -2,7 +2,7 @@
 
 use crate::calendar::Grain::{Day, Hour, Minute, Month, Quarter, Second, Week, Year};
 use crate::grammar::{Rules, re};
-use crate::rules::build::{clear_int, grain_where, lasting, num, rank};
+use crate::rules::build::{lasting, num, rank};
 use crate::rules::shapes::duration::{about, composed, counted, fixed, grains, worded};
 use crate::rules::shapes::number::{
     decimal_word, digits, dozen, multiply, negative, ordinal_digits, powers, suffixes, sum, units_and_tens,
@@ -122,7 +122,6 @@ fn durations(r: &mut Rules) {
     fixed(r, &[("(?:een |1 )?kwartier", 15, Minute), ("(?:drie|3) kwartier", 45, Minute)]);
     r.add("minutes as '", [re("(\\d+)'")], |m| lasting(m.group_int(0, 1)?, Minute));
     r.add("seconds as \"", [re("(\\d+)\"")], |m| lasting(m.group_int(0, 1)?, Second));
-    let _ = (clear_int as fn(i64, i64) -> crate::grammar::Item, grain_where(|_| true));
     about(r, "ongeveer|circa|ca\\.?|precies|exact|rond(?: de)?|~");
     composed(r, "en|,");
 }

@@ -3,8 +3,8 @@
 use crate::calendar::{Grain, start_of, weekday_of};
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_month, a_part_of_day, a_weekday, both, clear_int, cycle, date, day_of_month, duration, exact_year,
-    hour_minute, minutes_after, month_day, ordinal_between, part_of_day, time_of_day, time_where, weekend,
+    a_part_of_day, a_weekday, both, clear_int, cycle, date, day_of_month, exact_year, hour_minute,
+    minutes_after, month_day, ordinal_between, part_of_day, time_of_day, time_where, weekend,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -151,7 +151,6 @@ fn cycles(r: &mut Rules) {
         [re("tot(?: (?:aan )?het)? einde? van (?:de|het|dit|deze)"), crate::rules::build::grain()],
         |m| cycle(m.grain(1)?, 1).and_before().token(),
     );
-    let _ = duration;
 }
 
 fn dates(r: &mut Rules) {
@@ -163,24 +162,16 @@ fn dates(r: &mut Rules) {
     day::years(r);
     r.add("ordinal as day", [ordinal_between(1, 31)], |m| day_of_month(m.int(0)?)?.token());
     day::with_year(r, "van|in|,");
-    r.add("in year", [re("in(?: het jaar)?"), clear_int(1000, 2100)], |m| {
-        exact_year(m.int(1)?).form(Form::Year).token()
-    });
+    day::in_year(r, "in(?: het jaar)?", 2100);
     day::numeric_year_first(r);
     day::numeric_day_first(r, "[-/.]", "[-/]");
     r.add("on dd.mm", [re("op (3[01]|[12]\\d|0?[1-9])\\.(1[0-2]|0?[1-9])")], |m| {
         month_day(m.group_int(0, 2)?, m.group_int(0, 1)?)?.token()
     });
-    day::absorbed(
-        r,
-        "on date",
-        "op|de",
-        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
-    );
+    day::absorbed(r, "on date", "op|de", day::a_clear_day());
     day::absorbed(r, "on clock", "op", time_where(|t| !t.latent && crate::rules::build::is_time_of_day(t)));
     day::absorbed(r, "in month", "in|de", time_where(|t| matches!(t.form, Form::Month(_) | Form::Season)));
     day::absorbed_after(r, "weekday,", day::a_single_weekday(), ",");
-    let _ = (day_of_month(1), a_month as fn() -> crate::grammar::Item);
 }
 
 fn clocks(r: &mut Rules) {
@@ -221,7 +212,6 @@ fn parts(r: &mut Rules) {
     clock::parts(
         r,
         &[
-            ("(?:'s )?(?:morgens?|ochtends?)(?=zz)", 0, 12),
             ("'s (?:morgens|ochtends)|ochtend|voormiddag", 0, 12),
             ("(?:'s )?(?:middags?|namiddags?)", 12, 18),
             ("(?:'s )?avonds?", 18, 0),

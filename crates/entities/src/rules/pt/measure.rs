@@ -1,55 +1,39 @@
 //! Portuguese distances, volumes, temperatures, quantities and money.
 
 use crate::grammar::Rules;
-use crate::rules::shapes::measure::{
-    CURRENCIES, Words, and_cents, currencies, intervals, of_product, temperatures, units, worded,
-};
-use crate::token::Dimension::{Distance, Money, Quantity, Volume};
+use crate::rules::shapes::measure::{Vocabulary, Words};
 
-const WORDS: Words = Words {
-    about: "cerca de|aproximadamente|por volta de|quase|exatamente|~",
-    from: "entre|de|desde|do",
-    to: "-|e|a|até",
-    dash: "-|a",
-    under: "menos (?:de|que|do que)|n[aã]o mais (?:de|que|do que)|no m[aá]ximo|abaixo de|menor que|at[eé]",
-    over: "mais (?:de|que|do que)|n[aã]o menos (?:de|que|do que)|ao menos|pelo menos|no m[ií]nimo|maior que|acima de",
-};
-
-/// Adds them.
-pub fn add(r: &mut Rules) {
-    r.of(Distance);
-    units(
-        r,
-        Distance,
-        &[
-            ("k(?:il[oôó])?m?(?:etro)?s?", "kilometre", 1.0),
-            ("m(?:etros?)?", "metre", 1.0),
-            ("cm|cent[ií]m(?:etros?)", "centimetre", 1.0),
-            ("mm|mil[ií]metros?", "millimetre", 1.0),
-            ("milhas?", "mile", 1.0),
-        ],
-    );
-    intervals(r, Distance, WORDS);
-    let volumes = &[
+const VOCABULARY: Vocabulary = Vocabulary {
+    words: Words {
+        about: "cerca de|aproximadamente|por volta de|quase|exatamente|~",
+        from: "entre|de|desde|do",
+        to: "-|e|a|até",
+        dash: "-|a",
+        under: "menos (?:de|que|do que)|n[aã]o mais (?:de|que|do que)|no m[aá]ximo|abaixo de|menor que|at[eé]",
+        over: "mais (?:de|que|do que)|n[aã]o menos (?:de|que|do que)|ao menos|pelo menos|no m[ií]nimo|maior que|acima de",
+    },
+    distances: &[
+        ("k(?:il[oôó])?m?(?:etro)?s?", "kilometre", 1.0),
+        ("m(?:etros?)?", "metre", 1.0),
+        ("cm|cent[ií]m(?:etros?)", "centimetre", 1.0),
+        ("mm|mil[ií]metros?", "millimetre", 1.0),
+        ("milhas?", "mile", 1.0),
+    ],
+    volumes: &[
         ("m(?:l|ililitros?)", "millilitre", 1.0),
         ("c(?:l|entilitros?)", "centilitre", 1.0),
         ("h(?:l|ectolitros?)", "hectolitre", 1.0),
         ("l(?:itros?)?", "litre", 1.0),
         ("gal(?:ão|ao|ões|oes)", "gallon", 1.0),
-    ];
-    r.of(Volume);
-    units(r, Volume, volumes);
-    worded(r, Volume, &[("uma?", 1.0), ("mei[oa]", 0.5), ("(?:um )?quarto de", 0.25)], volumes);
-    intervals(r, Volume, WORDS);
-    temperatures(
-        r,
+    ],
+    parts: &[("uma?", 1.0), ("mei[oa]", 0.5), ("(?:um )?quarto de", 0.25)],
+    temperatures: Some([
         "graus?|°",
         "c(?:el[cs]?(?:ius)?)?\\.?|cent[ií]grados?",
         "f(?:ah?rh?eh?n(?:h?eit)?)?\\.?",
         "abaixo de zero",
-    );
-    intervals(r, crate::token::Dimension::Temperature, WORDS);
-    let quantities = &[
+    ]),
+    quantities: &[
         ("m(?:ili)?g(?:rama)?s?", "gram", 0.001),
         ("k(?:ilo)?g(?:rama)?s?|quilos?|quilogramas?", "gram", 1000.0),
         ("g(?:rama)?s?", "gram", 1.0),
@@ -58,28 +42,24 @@ pub fn add(r: &mut Rules) {
         ("libras?|lbs?", "pound", 1.0),
         ("colher(?:es)? de sopa", "tablespoon", 1.0),
         ("colher(?:es)? de ch[aá]", "teaspoon", 1.0),
-    ];
-    r.of(Quantity);
-    units(r, Quantity, quantities);
-    worded(r, Quantity, &[("uma?", 1.0)], quantities);
-    of_product(r, "de ");
-    intervals(r, Quantity, WORDS);
-    r.of(Money);
-    currencies(r, CURRENCIES);
-    currencies(
-        r,
-        &[
-            ("d[oó]lar(?:es)?|\\$", "$"),
-            ("us ?\\$", "USD"),
-            ("libras?(?: esterlinas?)?|£", "£"),
-            ("centavos?|c[eê]ntimos?|c|¢", "cent"),
-            ("pt(?:a|as|s)?|pesetas?", "PTS"),
-            ("r\\$|reais|real", "BRL"),
-            ("dinars?|dinares", "dinar"),
-            ("rupias?", "INR"),
-            ("yen(?:es)?|¥", "JPY"),
-        ],
-    );
-    intervals(r, Money, WORDS);
-    and_cents(r, "e");
+    ],
+    portions: &[("uma?", 1.0)],
+    of_product: "de ",
+    currencies: &[
+        ("d[oó]lar(?:es)?|\\$", "$"),
+        ("us ?\\$", "USD"),
+        ("libras?(?: esterlinas?)?|£", "£"),
+        ("centavos?|c[eê]ntimos?|c|¢", "cent"),
+        ("pt(?:a|as|s)?|pesetas?", "PTS"),
+        ("r\\$|reais|real", "BRL"),
+        ("dinars?|dinares", "dinar"),
+        ("rupias?", "INR"),
+        ("yen(?:es)?|¥", "JPY"),
+    ],
+    and: "e",
+};
+
+/// Adds them.
+pub fn add(r: &mut Rules) {
+    VOCABULARY.add(r);
 }

@@ -3,8 +3,7 @@
 use crate::calendar::Grain;
 use crate::grammar::{Rules, re};
 use crate::rules::build::{
-    a_weekday, both, clear_int, cycle, day_of_month, exact_year, grain, last_grain_of, minutes_after,
-    month_day, ordinal_between, time_of_day, time_where, weekend,
+    a_weekday, both, cycle, grain, last_grain_of, ordinal_between, time_where, weekend,
 };
 use crate::rules::shapes::{clock, day, range};
 use crate::token::{Dimension, Form};
@@ -24,8 +23,6 @@ pub fn add(r: &mut Rules) {
 }
 
 fn names(r: &mut Rules) {
-    let day_word = "(?:[- ]?feira)?";
-    let _ = day_word;
     day::weekdays(
         r,
         [
@@ -76,18 +73,19 @@ fn names(r: &mut Rules) {
         ],
     );
     r.add("weekend", [re("fi(?:m|nal) de semana")], |_| weekend().form(Form::Weekday).token());
-    for (pattern, month, of_day) in [
-        ("natal", 12, 25),
-        ("v[eé]spera de ano[- ]novo", 12, 31),
-        ("(?:ano novo|reveillon|r[eé]veillon)", 1, 1),
-        ("(?:dia )?(?:dos? )?tiradentes", 4, 21),
-        ("(?:dia (?:do|dos) )?trabalh(?:o|ador(?:es)?)", 5, 1),
-        ("dia (?:d[aeo] )?(?:n\\. ?s[raª.]* )?aparecida", 10, 12),
-        ("(?:dia de )?finados", 11, 2),
-        ("v[eé]spera de natal", 12, 24),
-    ] {
-        r.add(format!("holiday {month}-{of_day}"), [re(pattern)], move |_| month_day(month, of_day)?.token());
-    }
+    day::unnamed_holidays(
+        r,
+        &[
+            ("natal", 12, 25),
+            ("v[eé]spera de ano[- ]novo", 12, 31),
+            ("(?:ano novo|reveillon|r[eé]veillon)", 1, 1),
+            ("(?:dia )?(?:dos? )?tiradentes", 4, 21),
+            ("(?:dia (?:do|dos) )?trabalh(?:o|ador(?:es)?)", 5, 1),
+            ("dia (?:d[aeo] )?(?:n\\. ?s[raª.]* )?aparecida", 10, 12),
+            ("(?:dia de )?finados", 11, 2),
+            ("v[eé]spera de natal", 12, 24),
+        ],
+    );
 }
 
 fn cycles(r: &mut Rules) {
@@ -146,22 +144,13 @@ fn dates(r: &mut Rules) {
     day::weekday_with_day(r, ",?(?: dia)?|,|dia");
     day::day_then_month(r, "de|\\/");
     day::month_then_day(r, "dia");
-    day::absorbed(
-        r,
-        "on date",
-        "n[oa]|[oa]|(?:n[oa] )?dia|(?:n?est[ea]|n?ess[ea]) dia",
-        time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none()),
-    );
-    r.add("dia number", [re("(?:n[oa] |est[ea] |ess[ea] )?dia"), clear_int(1, 31)], |m| {
-        day_of_month(m.int(1)?)?.token()
-    });
+    day::absorbed(r, "on date", "n[oa]|[oa]|(?:n[oa] )?dia|(?:n?est[ea]|n?ess[ea]) dia", day::a_clear_day());
+    day::number_as_day(r, "dia number", "(?:n[oa] |est[ea] |ess[ea] )?dia");
     day::day_of_that_month(r, "d[eo]");
     day::years(r);
     day::clear_years(r);
     day::with_year(r, "d[eo]|em|,");
-    r.add("in year", [re("em|no ano(?: de)?"), clear_int(1000, 2100)], |m| {
-        exact_year(m.int(1)?).form(Form::Year).token()
-    });
+    day::in_year(r, "em|no ano(?: de)?", 2100);
     day::numeric_year_first(r);
     day::numeric_day_first(r, "[-/.]", "[-/]");
     day::absorbed(
@@ -191,15 +180,9 @@ fn clocks(r: &mut Rules) {
     clock::parts(r, &[("manh[aã]", 4, 12), ("tarde", 12, 19), ("noite", 18, 0), ("madrugada", 0, 4)]);
     clock::in_part(r, "(?:de|pela|na|[àa]) ?(?:a )?");
     clock::this_part(r, "est[ea]|ess[ea]|n?est[ea]");
-    let clear_day = || time_where(|t| !t.latent && t.grain == Grain::Day && t.direction.is_none());
-    r.add(
-        "date by part",
-        [clear_day(), re("(?:de|pela|na|[àa])"), crate::rules::build::a_part_of_day()],
-        |m| both(m.time(0)?, m.time(2)?)?.token(),
-    );
+    clock::date_by_part(r, "date by part", "(?:de|pela|na|[àa])");
     clock::date_with_part(r, "d[aeo]");
     clock::tod_with_part(r, "manh[aã]|tarde|noite|madrugada", "manh|madrugada", "(?:da|de|na|pela|[àa])");
-    let _ = (time_of_day, minutes_after);
 }
 
 fn ranges(r: &mut Rules) {

@@ -6,6 +6,7 @@ use crate::rules::build::{
     a_part_of_day, both, clear_int, hour, hour_minute, hour_minute_second, in_half, minutes_after,
     part_of_day, time_of_day, time_where,
 };
+use crate::rules::shapes::day;
 use crate::token::{Form, Time};
 
 /// A bare number as an hour, latent.
@@ -135,14 +136,24 @@ pub fn this_part(r: &mut Rules, pattern: &'static str) {
     });
 }
 
+/// "Monday in the morning": a date, words and a part of the day.
+pub fn date_by_part(r: &mut Rules, name: &'static str, pattern: &'static str) {
+    r.add(name, [day::a_clear_day(), re(pattern), a_part_of_day()], |m| {
+        both(m.time(0)?, m.time(2)?)?.token()
+    });
+}
+
 /// A date and a part of the day in either order: "Monday morning", "morning of the 15th".
 pub fn date_with_part(r: &mut Rules, of: &'static str) {
-    let day = || time_where(|time| !time.latent && time.grain == Grain::Day && time.direction.is_none());
-    r.add("date, part of day", [day(), a_part_of_day()], |m| {
+    r.add("date, part of day", [day::a_clear_day(), a_part_of_day()], |m| {
         both(m.time(0)?, m.time(1)?)?.form(Form::PartOfDay).token()
     });
-    r.add("part of day of date", [a_part_of_day(), re(of), day()], |m| both(m.time(0)?, m.time(2)?)?.token());
-    r.add("part of day, date", [a_part_of_day(), day()], |m| both(m.time(0)?, m.time(1)?)?.token());
+    r.add("part of day of date", [a_part_of_day(), re(of), day::a_clear_day()], |m| {
+        both(m.time(0)?, m.time(2)?)?.token()
+    });
+    r.add("part of day, date", [a_part_of_day(), day::a_clear_day()], |m| {
+        both(m.time(0)?, m.time(1)?)?.token()
+    });
 }
 
 /// A time of day and a part of the day in either order: "3 in the afternoon", "in the evening at

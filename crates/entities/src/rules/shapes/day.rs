@@ -3,9 +3,10 @@
 use crate::calendar::Grain;
 use crate::grammar::{Item, Rules, re};
 use crate::rules::build::{
-    a_month, a_weekday, ago, clear_int, cycle, date, day_of_month, duration, from_now, grain, int_between,
-    last_grain_of, lasting_from, month, month_day, moved, natural, now, nth_grain_after, nth_grain_within,
-    ordinal_between, several, time, time_where, timed, weekday, year, year_month, year_month_day,
+    a_month, a_weekday, ago, clear_int, cycle, date, day_of_month, duration, exact_year, from_now, grain,
+    int_between, last_grain_of, lasting_from, month, month_day, moved, natural, now, nth_grain_after,
+    nth_grain_within, ordinal_between, several, time, time_where, timed, weekday, year, year_month,
+    year_month_day,
 };
 use crate::rules::build::{both, up_to};
 use crate::series::{Calendar, Part, Series};
@@ -24,9 +25,9 @@ pub fn weekdays(r: &mut Rules, rows: [&'static str; 7]) {
     }
 }
 
-/// Month names, January first.
+/// Month names, January first; an empty one has a rule of its own elsewhere.
 pub fn months(r: &mut Rules, rows: [&'static str; 12]) {
-    for (index, pattern) in rows.into_iter().enumerate() {
+    for (index, pattern) in rows.into_iter().enumerate().filter(|(_, pattern)| !pattern.is_empty()) {
         r.add(format!("month {}", index + 1), [re(pattern)], move |_| month(index as i64 + 1).token());
     }
 }
@@ -82,6 +83,13 @@ pub fn weekday_holidays(r: &mut Rules, rows: &[(&'static str, &'static str, i64,
         r.add(format!("holiday {name}"), [re(pattern)], move |_| {
             nth_weekday(count, day, of_month).holiday(name).token()
         });
+    }
+}
+
+/// Holidays on the same date each year that answers do not name: pattern, month, day.
+pub fn unnamed_holidays(r: &mut Rules, rows: &[(&'static str, i64, i64)]) {
+    for &(pattern, month, day) in rows {
+        r.add(format!("holiday {month}-{day}"), [re(pattern)], move |_| month_day(month, day)?.token());
     }
 }
 
@@ -208,6 +216,11 @@ pub fn named_after(r: &mut Rules, rows: &[(&'static str, i64, bool)]) {
     }
 }
 
+/// A day that is surely meant, without "before" or "after".
+pub fn a_clear_day() -> Item {
+    time_where(|time| !time.latent && time.grain == Grain::Day && time.direction.is_none())
+}
+
 /// A weekday, not a weekend.
 pub fn a_single_weekday() -> Item {
     time_where(|time| time.form == Form::Weekday && time.grain == Grain::Day)
@@ -222,14 +235,11 @@ pub fn named() -> Item {
 
 /// "the first Monday of March": `of` links both.
 pub fn nth_named_of(r: &mut Rules, of: &'static str) {
-    let items = || [ordinal_between(1, 60), a_weekday(), re(of), date()];
-    r.add("nth weekday of time", items(), |m| {
-        {
-            // The nearest of the months is meant, not those of later years as well.
-            let base = m.time(3)?;
-            let base = if matches!(base.form, Form::Month(_)) { base.nth(0, false) } else { base.clone() };
-            m.time(1)?.nth_after(&base, m.int(0)? - 1, true).form(Form::Counted).token()
-        }
+    r.add("nth weekday of time", [ordinal_between(1, 60), a_weekday(), re(of), date()], |m| {
+        // The nearest of the months is meant, not those of later years as well.
+        let base = m.time(3)?;
+        let base = if matches!(base.form, Form::Month(_)) { base.nth(0, false) } else { base.clone() };
+        m.time(1)?.nth_after(&base, m.int(0)? - 1, true).form(Form::Counted).token()
     });
     r.add("nth grain of time", [ordinal_between(1, 400), grain(), re(of), date()], |m| {
         nth_grain(m.grain(1)?, m.time(3)?, m.int(0)? - 1).form(Form::Counted).token()
@@ -281,6 +291,25 @@ pub fn weekday_with_day(r: &mut Rules, link: &'static str) {
     });
 }
 
+/// "lunes 17": a weekday and a number, nothing between.
+pub fn weekday_then_number(r: &mut Rules) {
+    r.add("weekday number", [a_weekday(), clear_int(1, 31)], |m| {
+        both(m.time(0)?, &day_of_month(m.int(1)?)?)?.token()
+    });
+}
+
+/// "el 17": a word that makes a number the day of a month.
+pub fn number_as_day(r: &mut Rules, name: &'static str, pattern: &'static str) {
+    r.add(name, [re(pattern), clear_int(1, 31)], |m| day_of_month(m.int(1)?)?.token());
+}
+
+/// "in 2015": a word that makes a number of 1000 to `most` a year.
+pub fn in_year(r: &mut Rules, pattern: &'static str, most: i64) {
+    r.add("in year", [re(pattern), clear_int(1000, most)], |m| {
+        exact_year(m.int(1)?).form(Form::Year).token()
+    });
+}
+
 /// Day then month: "3 March", "3rd of March".
 pub fn day_then_month(r: &mut Rules, of: &'static str) {
     let make = |m: &crate::grammar::Match, month: usize| dated(m.time(month)?, m.int(0)?);
@@ -323,9 +352,7 @@ pub fn years(r: &mut Rules) {
     r.add("year", [clear_int(1000, 2100)], |m| year(m.int(0)?).form(Form::Year).latent().token());
     r.add("latent year", [int_between(-10000, 999)], |m| {
         let value = m.int(0)?;
-        (!(0..=31).contains(&value))
-            .then(|| crate::rules::build::exact_year(value).form(Form::Year).latent())?
-            .token()
+        (!(0..=31).contains(&value)).then(|| exact_year(value).form(Form::Year).latent())?.token()
     });
     r.add("far year", [int_between(2101, 10000)], |m| year(m.int(0)?).form(Form::Year).latent().token());
 }

@@ -20,7 +20,7 @@ pub fn tidy(value: f64) -> f64 {
 }
 
 /// A number and a unit, a row each: pattern, unit, factor to that unit.
-pub fn units(r: &mut Rules, dimension: Dimension, rows: &[(&'static str, &'static str, f64)]) {
+pub fn units(r: &mut Rules, dimension: Dimension, rows: &[UnitRow]) {
     for &(pattern, unit, factor) in rows {
         r.add(format!("number in {unit} {pattern}"), [number(), re(pattern)], move |m| {
             point(dimension, m.number(0)?.value * factor, unit)
@@ -29,12 +29,7 @@ pub fn units(r: &mut Rules, dimension: Dimension, rows: &[(&'static str, &'stati
 }
 
 /// "a litre", "half a litre": words before the unit that stand for a number.
-pub fn worded(
-    r: &mut Rules,
-    dimension: Dimension,
-    words: &[(&'static str, f64)],
-    rows: &[(&'static str, &'static str, f64)],
-) {
+pub fn worded(r: &mut Rules, dimension: Dimension, words: &[(&'static str, f64)], rows: &[UnitRow]) {
     for &(word, value) in words {
         for &(pattern, unit, factor) in rows {
             r.add(format!("{value} {unit} {pattern}"), [re(word), re(pattern)], move |_| {
@@ -59,6 +54,64 @@ pub struct Words {
     pub under: &'static str,
     /// "more than".
     pub over: &'static str,
+}
+
+/// A unit: its pattern, its name, the factor to it.
+pub type UnitRow = (&'static str, &'static str, f64);
+
+/// The words of a language for distances, volumes, temperatures, quantities and money. What is
+/// empty has no rules.
+pub struct Vocabulary {
+    /// The words of intervals.
+    pub words: Words,
+    /// Units of length.
+    pub distances: &'static [UnitRow],
+    /// Units of volume.
+    pub volumes: &'static [UnitRow],
+    /// Words for a number before a unit of volume: "half a".
+    pub parts: &'static [(&'static str, f64)],
+    /// Degrees, Celsius, Fahrenheit and "below zero".
+    pub temperatures: Option<[&'static str; 4]>,
+    /// Units of quantity.
+    pub quantities: &'static [UnitRow],
+    /// Words for a number before a unit of quantity.
+    pub portions: &'static [(&'static str, f64)],
+    /// What stands between quantity and product.
+    pub of_product: &'static str,
+    /// Currencies beside those that all languages know.
+    pub currencies: &'static [(&'static str, &'static str)],
+    /// "and" between an amount and its cents.
+    pub and: &'static str,
+}
+
+impl Vocabulary {
+    /// Adds its rules.
+    pub fn add(&self, r: &mut Rules) {
+        use Dimension::{Distance, Money, Quantity, Temperature, Volume};
+        r.of(Distance);
+        units(r, Distance, self.distances);
+        intervals(r, Distance, self.words);
+        r.of(Volume);
+        units(r, Volume, self.volumes);
+        worded(r, Volume, self.parts, self.volumes);
+        intervals(r, Volume, self.words);
+        if let Some([degrees, celsius, fahrenheit, below_zero]) = self.temperatures {
+            temperatures(r, degrees, celsius, fahrenheit, below_zero);
+            intervals(r, Temperature, self.words);
+        }
+        if !self.quantities.is_empty() {
+            r.of(Quantity);
+            units(r, Quantity, self.quantities);
+            worded(r, Quantity, self.portions, self.quantities);
+            of_product(r, self.of_product);
+            intervals(r, Quantity, self.words);
+        }
+        r.of(Money);
+        currencies(r, CURRENCIES);
+        currencies(r, self.currencies);
+        intervals(r, Money, self.words);
+        and_cents(r, self.and);
+    }
 }
 
 /// "about 5 km", "between 3 and 5 km", "3-5 km", "under 5 km", "at least 5 km".
