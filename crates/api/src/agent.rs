@@ -124,7 +124,7 @@ async fn answer(State(api): State<Arc<AgentApi>>, request: http::Request<Body>) 
     let (parts, body) = request.into_parts();
     let headers = parts.headers.clone();
     let mut response = match admit(&api, parts, body).await {
-        Err(response) => response,
+        Err(refusal) => refusal.response(),
         Ok(request) if request.method == Method::OPTIONS => json_response(StatusCode::OK, &json!({})),
         Ok(request) => match perform(&api, &request).await {
             Ok(value) => json_response(StatusCode::OK, &value),
@@ -136,8 +136,8 @@ async fn answer(State(api): State<Arc<AgentApi>>, request: http::Request<Body>) 
 }
 
 /// Reads a request and checks who sends it.
-async fn admit(api: &AgentApi, parts: http::request::Parts, body: Body) -> Result<Request, Response<Body>> {
-    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.").response();
+async fn admit(api: &AgentApi, parts: http::request::Parts, body: Body) -> Result<Request, Refusal> {
+    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large.");
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|_| too_large())?.to_bytes();
     let request = Request {
         method: parts.method,
@@ -155,7 +155,7 @@ async fn admit(api: &AgentApi, parts: http::request::Parts, body: Body) -> Resul
     asked.query.extend(bearer.map(|token| ("token".to_owned(), token.to_owned())));
     match api.auth.check(&asked, None) {
         Ok(()) => Ok(request),
-        Err(_) => Err(Refusal::new(StatusCode::UNAUTHORIZED, "A valid token is needed.").response()),
+        Err(_) => Err(Refusal::new(StatusCode::UNAUTHORIZED, "A valid token is needed.")),
     }
 }
 
@@ -242,6 +242,14 @@ fn body(request: &Request) -> Result<Value, Refusal> {
 async fn detect(service: &Service, session: &str, body: &Value) -> Result<Value, Refusal> {
     let (answer, response_id) = ask(service, session, body).await?;
     Ok(wire::write_answer(session, &response_id, &answer))
+}
+
+/// Answers the body of `detectIntent`, with its response.
+///
+/// # Errors
+/// What is wrong with it, as the API says it.
+pub async fn detected(service: &Service, session: &str, body: &Value) -> Result<Value, String> {
+    detect(service, session, body).await.map_err(|refusal| refusal.message)
 }
 
 async fn ask(service: &Service, session: &str, body: &Value) -> Result<(Answer, String), Refusal> {

@@ -28,13 +28,6 @@ pub struct Validity {
     pub ends: i64,
 }
 
-impl Validity {
-    /// Whether a third of the lifetime or less is left: time to renew.
-    pub fn is_due(&self, now: i64) -> bool {
-        (self.ends - now).saturating_mul(3) <= self.ends - self.starts
-    }
-}
-
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificates").field("validity", &self.validity()).finish_non_exhaustive()
@@ -144,8 +137,6 @@ mod tests {
         let certificate = parameters.self_signed(&key).unwrap();
         let validity = validity(certificate.der()).unwrap();
         assert_eq!(validity, Validity { starts: 1_709_164_800, ends: 2_556_144_000 });
-        assert!(!validity.is_due(1_709_164_800));
-        assert!(validity.is_due(2_400_000_000));
         for length in 0..certificate.der().len() {
             let _ = super::validity(&certificate.der()[..length]);
         }

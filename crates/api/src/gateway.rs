@@ -31,6 +31,8 @@ use serde_json::{Value, json};
 
 use access::{Caller, Denied};
 
+use crate::early::Early;
+
 /// The largest body taken.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// What clients see of a message.
@@ -92,8 +94,16 @@ pub fn router(front: Arc<Front>) -> Router {
 }
 
 /// The routes of a gateway that is alone: the REST channel where clients expect it, and what
-/// operators look at.
-pub fn lone_router(front: Arc<Front>) -> Router {
+/// operators look at, with `figures` beside its own.
+pub fn lone_router(
+    front: Arc<Front>,
+    figures: impl Fn(&mut String) + Clone + Send + Sync + 'static,
+) -> Router {
+    let metrics = move |State(front): Shared, request: Request| async move {
+        let mut text = own_figures(&front, request).await;
+        figures(&mut text);
+        written(text)
+    };
     let lone = Router::new()
         .route("/", get(|| async { "Hello from Intendant, the gateway" }))
         .route("/webhooks/rest/webhook", any(rest))
@@ -116,7 +126,7 @@ async fn ready(State(front): Shared) -> Response {
 async fn message(State(front): Shared, request: Request) -> Response {
     let asked = match Asked::read(&front, request).await {
         Ok(asked) => asked,
-        Err(response) => return response,
+        Err(early) => return early.into_response(),
     };
     let (is_new, session) = match asked.body["session"].as_str() {
         None => (true, front.sessions.make()),
@@ -170,7 +180,7 @@ fn shown(messages: &[Object]) -> Vec<Object> {
 async fn rest(State(front): Shared, request: Request) -> Response {
     let asked = match Asked::read(&front, request).await {
         Ok(asked) => asked,
-        Err(response) => return response,
+        Err(early) => return early.into_response(),
     };
     let sender = asked.body["sender"].as_str().unwrap_or("default");
     let Some(text) = asked.body["message"].as_str().filter(|_| sender.chars().count() <= SENDER_CHARS_MAX)
@@ -208,6 +218,10 @@ async fn status(State(front): Shared, request: Request) -> Response {
 }
 
 async fn metrics(State(front): Shared, request: Request) -> Response {
+    written(own_figures(&front, request).await)
+}
+
+async fn own_figures(front: &Front, request: Request) -> String {
     let (parts, _) = request.into_parts();
     let caller = Caller::of(&front.door, &parts);
     let standings = match caller.may_see_amounts(&front.door) {
@@ -216,8 +230,12 @@ async fn metrics(State(front): Shared, request: Request) -> Response {
     };
     let mut text = String::new();
     front.gateway.figures().write(&mut text, &standings, front.gateway.is_resting());
+    text
+}
+
+fn written(figures: String) -> Response {
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    ([(header::CONTENT_TYPE, content_type)], text).into_response()
+    ([(header::CONTENT_TYPE, content_type)], figures).into_response()
 }
 
 /// How accounts stand, for programs.
@@ -260,27 +278,27 @@ struct Asked {
 
 impl Asked {
     /// Lets a request in, or answers it.
-    async fn read(front: &Front, request: Request) -> Result<Self, Response> {
+    async fn read(front: &Front, request: Request) -> Result<Self, Early> {
         let (parts, body) = request.into_parts();
         let caller = Caller::of(&front.door, &parts);
         let headers = parts.headers;
         let mut asked = Self { caller, headers, body: Value::Null };
         if parts.method == Method::OPTIONS {
-            return Err(asked.refuse(front, StatusCode::NO_CONTENT.into_response()));
+            return Err(asked.refuse(front, StatusCode::NO_CONTENT.into_response()).into());
         }
         if parts.method != Method::POST {
             let response = problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "send a POST");
-            return Err(([(header::ALLOW, "POST, OPTIONS")], response).into_response());
+            return Err(([(header::ALLOW, "POST, OPTIONS")], response).into_response().into());
         }
         match asked.caller.denied {
             Some(Denied::Origin) => {
                 let why = "pages of this origin may not ask here; the operator lists them in gateway.origins";
-                return Err(problem(StatusCode::FORBIDDEN, "origin_not_allowed", why));
+                return Err(problem(StatusCode::FORBIDDEN, "origin_not_allowed", why).into());
             }
             Some(Denied::Key) => {
                 let response =
                     problem(StatusCode::UNAUTHORIZED, "unauthorized", "show a key of this gateway");
-                return Err(asked.refuse(front, response));
+                return Err(asked.refuse(front, response).into());
             }
             None => {}
         }
@@ -288,9 +306,8 @@ impl Asked {
             Ok(bytes) => bytes,
             Err(_) => {
                 let why = "the body is too large, or broke off";
-                return Err(
-                    asked.refuse(front, problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", why))
-                );
+                let response = problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", why);
+                return Err(asked.refuse(front, response).into());
             }
         };
         asked.body = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod certificate;
 mod conversations;
 pub mod cors;
+mod early;
 mod emulate;
 pub mod error;
 pub mod front;

@@ -29,6 +29,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::auth::Auth;
+use crate::early::Early;
 use crate::registry::{ModelServer, refusal};
 use crate::request::Request;
 
@@ -55,7 +56,7 @@ pub fn router(desk: Desk) -> Router {
 }
 
 type Shared = State<Arc<Desk>>;
-type Answer = Result<Response, Response>;
+type Answer = Result<Response, Early>;
 
 /// What is to be tried.
 #[derive(Deserialize)]
@@ -117,7 +118,7 @@ async fn begin(State(desk): Shared, parts: request::Parts, body: Bytes) -> Answe
     })?;
     if !(0.0..=100.0).contains(&body.percent) {
         let message = format!("`percent` must be between 0 and 100, found {}", body.percent);
-        return Err(refusal(StatusCode::BAD_REQUEST, "BadRequest", &message));
+        return Err(refusal(StatusCode::BAD_REQUEST, "BadRequest", &message).into());
     }
     let candidate = desk.load(&body.model).await?;
     desk.server.begin_trial(candidate, Plan { role, percent: body.percent, rules: body.rules.rules() });
@@ -128,7 +129,9 @@ async fn end(State(desk): Shared, parts: request::Parts) -> Answer {
     desk.let_in(&parts)?;
     match desk.server.end_trial("it was ended by hand") {
         Some(_) => Ok(axum::Json(desk.standing()).into_response()),
-        None => Err(refusal(StatusCode::CONFLICT, "Conflict", "no model is tried beside the one in use")),
+        None => {
+            Err(refusal(StatusCode::CONFLICT, "Conflict", "no model is tried beside the one in use").into())
+        }
     }
 }
 
@@ -143,7 +146,7 @@ async fn roll_back(State(desk): Shared, parts: request::Parts) -> Answer {
 }
 
 impl Desk {
-    fn let_in(&self, parts: &request::Parts) -> Result<(), Response> {
+    fn let_in(&self, parts: &request::Parts) -> Result<(), Early> {
         let query = form_decode(parts.uri.query().unwrap_or(""));
         if self.models.token.is_some() && self.models.lets_in(&query, &parts.headers) {
             return Ok(());
@@ -157,17 +160,17 @@ impl Desk {
             false => self.auth.check(&request, None).is_ok(),
         };
         let refused = || refusal(StatusCode::UNAUTHORIZED, "NotAuthenticated", "a valid token is needed");
-        if is_let_in { Ok(()) } else { Err(refused()) }
+        if is_let_in { Ok(()) } else { Err(refused().into()) }
     }
 
     fn changed(&self, changed: Result<Arc<Assistant>, intendant_serve::error::Error>) -> Answer {
         match changed {
             Ok(_) => Ok(axum::Json(self.standing()).into_response()),
-            Err(error) => Err(refusal(StatusCode::CONFLICT, "Conflict", &error.message)),
+            Err(error) => Err(refusal(StatusCode::CONFLICT, "Conflict", &error.message).into()),
         }
     }
 
-    async fn load(&self, reference: &str) -> Result<Arc<Assistant>, Response> {
+    async fn load(&self, reference: &str) -> Result<Arc<Assistant>, Early> {
         let unknown = |error: catalog::Error| {
             let status = match error.kind {
                 catalog::Kind::NotFound => StatusCode::NOT_FOUND,
@@ -200,7 +203,7 @@ impl Desk {
         self.server.note_unloadable(&version.file, &why);
         catalog.mark(&version.digest, Some(&why)).await.map_err(unknown)?;
         let message = format!("{} cannot be loaded: {why}", version.reference());
-        Err(refusal(StatusCode::UNPROCESSABLE_ENTITY, "LoadingError", &message))
+        Err(refusal(StatusCode::UNPROCESSABLE_ENTITY, "LoadingError", &message).into())
     }
 
     fn standing(&self) -> Value {

@@ -5,14 +5,14 @@
 //! conversation in the order in which they came. What a request says is known to
 //! [`intendant_channel::platform`].
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use intendant_channel::collect::Keeper;
 use intendant_channel::platform::{
     Call, Compose, Door, Platform, Reach, Reception, Reply, Said, Words, deliver,
 };
-use intendant_port::BoxFuture;
 use intendant_port::error::Result;
 use intendant_port::outlet::Outlet;
 use intendant_port::store::Scope;
@@ -130,13 +130,13 @@ impl Station {
     }
 
     async fn converse(&self, server: &Server, said: Said, compose: Compose) -> Response<Body> {
-        let keeper = Arc::new(Keeper { name: self.platform.name(), messages: Mutex::default() });
+        let keeper = Arc::new(Keeper::new(self.platform.name()));
         if let Words::Text(text) = said.words {
             let Said { sender_id, metadata, .. } = said;
             let incoming = Incoming { text, sender_id, metadata, ..Incoming::default() };
             self.pass_on(server, incoming, Arc::clone(&keeper) as Arc<dyn Outlet>).await;
         }
-        let messages = std::mem::take(&mut *keeper.messages());
+        let messages = keeper.take();
         response(compose(&messages))
     }
 
@@ -157,29 +157,6 @@ impl Station {
                 tracing::warn!(request = label, error = error.chain(), "a notice did not arrive");
             }
         }
-    }
-}
-
-/// Keeps the bot's messages until the turn is over.
-struct Keeper {
-    name: &'static str,
-    messages: Mutex<Vec<Object>>,
-}
-
-impl Keeper {
-    fn messages(&self) -> MutexGuard<'_, Vec<Object>> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Outlet for Keeper {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn send<'a>(&'a self, _recipient_id: &'a str, message: &'a Object) -> BoxFuture<'a, Result<()>> {
-        self.messages().push(message.clone());
-        Box::pin(std::future::ready(Ok(())))
     }
 }
 

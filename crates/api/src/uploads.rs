@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
+use crate::early::Early;
 use crate::registry::{ModelServer, refusal};
 
 /// The largest archive that is taken.
@@ -48,7 +49,7 @@ pub fn router(models: ModelServer) -> Router {
 
 type Shared = State<Arc<ModelServer>>;
 type Pairs = Query<Vec<(String, String)>>;
-type Answer = Result<Response, Response>;
+type Answer = Result<Response, Early>;
 
 async fn list(State(models): Shared, query: Pairs, headers: HeaderMap) -> Answer {
     let catalog = open(&models, &query, &headers).await?;
@@ -73,7 +74,7 @@ async fn archive(
     let catalog = open(&models, &query, &headers).await?;
     let version = find(&catalog, &model).await?;
     let sent = crate::registry::send(&catalog, &version, &headers).await;
-    sent.map_err(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, "ModelError", &error))
+    sent.map_err(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, "ModelError", &error).into())
 }
 
 async fn record(
@@ -141,12 +142,12 @@ async fn put_piece(
     fs::create_dir_all(catalog.transfers()).await.map_err(|error| storage(&error))?;
     let Some(file) = alone(&part).map_err(|error| storage(&error))? else {
         let message = "somebody else is sending this archive just now";
-        return Err(refusal(StatusCode::CONFLICT, "Conflict", message));
+        return Err(refusal(StatusCode::CONFLICT, "Conflict", message).into());
     };
     let here = length(&part).await;
     if piece.first != here {
         let message = format!("{here} bytes have come, go on from there");
-        return Err(so_far(refusal(StatusCode::CONFLICT, "Conflict", &message), here));
+        return Err(so_far(refusal(StatusCode::CONFLICT, "Conflict", &message), here).into());
     }
     let here = append(file, body, piece.total).await?;
     if here < piece.total {
@@ -169,7 +170,7 @@ struct Piece {
 
 impl Piece {
     /// `Content-Range: bytes <first>-<last>/<total>`; a body without it is the whole.
-    fn of(headers: &HeaderMap) -> Result<Self, Response> {
+    fn of(headers: &HeaderMap) -> Result<Self, Early> {
         let wrong = |message: &str| refusal(StatusCode::BAD_REQUEST, "BadRequest", message);
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let piece = match text(header::CONTENT_RANGE) {
@@ -189,7 +190,7 @@ impl Piece {
         };
         if piece.total > ARCHIVE_BYTES_MAX {
             let message = format!("an archive may have at most {ARCHIVE_BYTES_MAX} bytes");
-            return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", &message));
+            return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", &message).into());
         }
         Ok(piece)
     }
@@ -206,7 +207,7 @@ fn alone(part: &FilePath) -> std::io::Result<Option<std::fs::File>> {
 }
 
 // How many bytes there are then. What came before a connection broke stays.
-async fn append(file: std::fs::File, body: Body, total: u64) -> Result<u64, Response> {
+async fn append(file: std::fs::File, body: Body, total: u64) -> Result<u64, Early> {
     let mut here = file.metadata().map_err(|error| storage(&error))?.len();
     let mut file = fs::File::from_std(file);
     let mut pieces = body.into_data_stream();
@@ -214,7 +215,7 @@ async fn append(file: std::fs::File, body: Body, total: u64) -> Result<u64, Resp
         let Ok(piece) = piece else { break };
         here += piece.len() as u64;
         if here > total {
-            return Err(refusal(StatusCode::BAD_REQUEST, "BadRequest", "more came than was announced"));
+            return Err(refusal(StatusCode::BAD_REQUEST, "BadRequest", "more came than was announced").into());
         }
         file.write_all(&piece).await.map_err(|error| storage(&error))?;
     }
@@ -231,27 +232,27 @@ fn so_far(mut response: Response, bytes: u64) -> Response {
     response
 }
 
-async fn open(models: &ModelServer, query: &Pairs, headers: &HeaderMap) -> Result<Catalog, Response> {
+async fn open(models: &ModelServer, query: &Pairs, headers: &HeaderMap) -> Result<Catalog, Early> {
     if !models.lets_in(&query.0, headers) {
-        return Err(refusal(StatusCode::UNAUTHORIZED, "NotAuthenticated", "a valid token is needed"));
+        return Err(refusal(StatusCode::UNAUTHORIZED, "NotAuthenticated", "a valid token is needed").into());
     }
-    Catalog::open(&models.folder, models.database.as_deref()).await.map_err(failed)
+    Ok(Catalog::open(&models.folder, models.database.as_deref()).await.map_err(failed)?)
 }
 
-async fn find(catalog: &Catalog, model: &str) -> Result<Version, Response> {
+async fn find(catalog: &Catalog, model: &str) -> Result<Version, Early> {
     // Looking through the folder takes time, so only when it is needed.
     if let Ok(version) = catalog.find(model).await {
         return Ok(version);
     }
     catalog.adopt().await.map_err(failed)?;
-    catalog.find(model).await.map_err(failed)
+    Ok(catalog.find(model).await.map_err(failed)?)
 }
 
-fn checked(digest: &str) -> Result<&str, Response> {
+fn checked(digest: &str) -> Result<&str, Early> {
     let is_digest = digest.len() == DIGEST_LENGTH
         && digest.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     let message = "a digest is 64 hexadecimal digits, in lower case";
-    if is_digest { Ok(digest) } else { Err(refusal(StatusCode::BAD_REQUEST, "BadRequest", message)) }
+    if is_digest { Ok(digest) } else { Err(refusal(StatusCode::BAD_REQUEST, "BadRequest", message).into()) }
 }
 
 fn part(catalog: &Catalog, digest: &str) -> PathBuf {

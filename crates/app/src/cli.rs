@@ -342,18 +342,8 @@ pub struct ServerArgs {
     /// The object store that --model names an archive of: aws, gcs, azure, or an address like s3://BUCKET/FOLDER.
     #[arg(long, value_name = "NAME")]
     pub remote_storage: Option<String>,
-    /// Certificate chain for TLS, PEM.
-    #[arg(long, value_name = "FILE")]
-    pub ssl_certificate: Option<PathBuf>,
-    /// Private key for TLS, PEM; looked for in the certificate's file unless given.
-    #[arg(long, value_name = "FILE")]
-    pub ssl_keyfile: Option<PathBuf>,
-    /// Authorities, PEM, that certificates shown by clients must come from.
-    #[arg(long, value_name = "FILE")]
-    pub ssl_ca_file: Option<PathBuf>,
-    /// Password of an encrypted private key.
-    #[arg(long, value_name = "PASSWORD")]
-    pub ssl_password: Option<String>,
+    #[command(flatten)]
+    pub tls: front::TlsArgs,
     /// The file that names the channels.
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,

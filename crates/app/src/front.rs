@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,67 +11,110 @@ use intendant_api::certificate::Certificates;
 use intendant_api::front::Front;
 use intendant_api::listen::{self, Listener};
 use intendant_api::redirect;
-use intendant_api::tls::{self, TlsFiles, TlsSettings};
+use intendant_api::tls::{self, TlsError, TlsFiles, TlsSettings};
+use intendant_client::acme::{self, Challenges};
+use intendant_client::http::HttpClient;
 use intendant_serve::metrics::write_gauge;
-use intendant_serve::server::Server;
 
-use crate::cli::ServerArgs;
-use crate::cli::front::FrontArgs;
+use crate::cli::front::{FrontArgs, TlsArgs};
 use crate::failure::Failure;
 use crate::stopping::Stop;
+
+mod renewal;
 
 /// How often files of certificates are looked at.
 const FILES_PAUSE: Duration = Duration::from_secs(10);
 
 /// How connections are secured.
+#[derive(Default)]
 pub struct Security {
     /// For the listener, unless connections are plain.
     pub tls: Option<Arc<TlsSettings>>,
+    certificates: Option<Arc<Certificates>>,
+    challenges: Arc<Challenges>,
     /// Renews certificates; never ends by itself.
-    renewal: Option<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>,
+    renewal: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// TLS as flags ask for it.
+/// TLS as flags ask for it: with files, or with certificates from an authority.
 ///
 /// # Errors
 /// When a file is not what it should be, or flags contradict each other.
-pub fn security(arguments: &ServerArgs, front: &FrontArgs, server: &Server) -> Result<Security, Failure> {
-    let failed = |error: tls::TlsError| Failure::of("", &error);
-    let Some(certificate) = &arguments.ssl_certificate else {
-        let others = arguments.ssl_keyfile.is_some() || arguments.ssl_ca_file.is_some();
-        if others || arguments.ssl_password.is_some() {
+pub fn security(files: &TlsArgs, front: &FrontArgs, client: &HttpClient) -> Result<Security, Failure> {
+    if !front.acme_domain.is_empty() {
+        return by_authority(files, front, client);
+    }
+    let Some(certificate) = &files.ssl_certificate else {
+        if files.ssl_keyfile.is_some() || files.ssl_ca_file.is_some() || files.ssl_password.is_some() {
             let message = "the --ssl flags need --ssl-certificate: the file with the server's certificate";
             return Err(Failure::new("", message));
         }
         if front.redirect_port.is_some() || front.hsts.is_some() {
-            let message = "--redirect-port and --hsts need HTTPS: give --ssl-certificate";
+            let message = "--redirect-port and --hsts need HTTPS: give --ssl-certificate or --acme-domain";
             return Err(Failure::new("", message));
         }
-        return Ok(Security { tls: None, renewal: None });
+        return Ok(Security::default());
     };
     let files = TlsFiles {
         certificate: certificate.clone(),
-        keyfile: arguments.ssl_keyfile.clone(),
-        password: arguments.ssl_password.clone(),
-        ca_file: arguments.ssl_ca_file.clone(),
+        keyfile: files.ssl_keyfile.clone(),
+        password: files.ssl_password.clone(),
+        ca_file: files.ssl_ca_file.clone(),
     };
-    let (tls, certificates) = tls::open(&files).map_err(failed)?;
-    watch_expiry(server, &certificates);
-    let renewal = Box::pin(tls::follow(files, certificates, FILES_PAUSE));
-    Ok(Security { tls: Some(tls), renewal: Some(renewal) })
+    let (tls, certificates) = tls::open(&files).map_err(unusable)?;
+    Ok(Security {
+        tls: Some(tls),
+        certificates: Some(Arc::clone(&certificates)),
+        challenges: Arc::default(),
+        renewal: Some(Box::pin(tls::follow(files, certificates, FILES_PAUSE))),
+    })
 }
 
-fn watch_expiry(server: &Server, certificates: &Arc<Certificates>) {
-    let certificates = Arc::clone(certificates);
-    server.metrics().also(move |text| {
-        if let Some(validity) = certificates.validity() {
-            let help = "When the certificate in use ends, in seconds since 1970.";
-            write_gauge(text, "intendant_certificate_expiry_seconds", help, &[], validity.ends as f64);
-        }
-    });
+fn by_authority(files: &TlsArgs, front: &FrontArgs, client: &HttpClient) -> Result<Security, Failure> {
+    let client = match &front.acme_root {
+        Some(root) => HttpClient::trusting(root).map_err(|error| Failure::of("--acme-root", &error))?,
+        None => client.clone(),
+    };
+    let settings = acme::Settings {
+        directory: front.acme_directory.clone(),
+        names: front.acme_domain.clone(),
+        contact: front.acme_email.clone(),
+        store: front.acme_store.clone(),
+    };
+    let (certificates, challenges) = (Arc::new(Certificates::default()), Arc::new(Challenges::default()));
+    let tls = tls::settings_of(Arc::clone(&certificates), files.ssl_ca_file.as_deref()).map_err(unusable)?;
+    // Until there is a certificate, who comes by HTTPS is turned away; the server is there for the authority.
+    renewal::take_stored(&settings, &certificates);
+    let renewal = renewal::Renewal {
+        client,
+        settings,
+        challenges: Arc::clone(&challenges),
+        certificates: Arc::clone(&certificates),
+    };
+    Ok(Security {
+        tls: Some(tls),
+        certificates: Some(certificates),
+        challenges,
+        renewal: Some(Box::pin(renewal.run())),
+    })
+}
+
+fn unusable(error: TlsError) -> Failure {
+    Failure::of("", &error)
 }
 
 impl Security {
+    /// Writes when the certificate in use ends, if there is one.
+    pub fn figures(&self) -> impl Fn(&mut String) + Clone + Send + Sync + 'static {
+        let certificates = self.certificates.clone();
+        move |text| {
+            if let Some(validity) = certificates.as_ref().and_then(|certificates| certificates.validity()) {
+                let help = "When the certificate in use ends, in seconds since 1970.";
+                write_gauge(text, "intendant_certificate_expiry_seconds", help, &[], validity.ends as f64);
+            }
+        }
+    }
+
     /// Opens the plain port, if there is to be one, and begins to renew. Ends when asked to.
     ///
     /// # Errors
@@ -85,7 +129,8 @@ impl Security {
             let tcp = listen::bind(interface, plain).await.map_err(|error| Failure::of("", &error))?;
             let address = tcp.local_addr().map_err(|error| Failure::of("", &error))?;
             tracing::info!("sending http://{address} on to HTTPS");
-            let router = redirect::router(port, Arc::new(|_| None));
+            let challenges = Arc::clone(&self.challenges);
+            let router = redirect::router(port, Arc::new(move |token| challenges.answer(token)));
             let stop = stop.clone();
             tokio::spawn(async move { listen::serve(Listener::from(tcp), router, stop.asked()).await });
         }

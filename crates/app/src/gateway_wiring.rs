@@ -1,7 +1,6 @@
 //! Sections `budget` and `gateway` to a till and a gateway.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,12 +9,7 @@ use intendant_budget::rule::Exhausted;
 use intendant_budget::till::Till;
 use intendant_client::alert::{MailNotifier, WebhookNotifier};
 use intendant_client::clock::SystemClock;
-use intendant_client::completions::{Completions, Model};
-use intendant_client::dialogflow::{Agent, Dialogflow, URL_DEFAULT};
-use intendant_client::endpoint::Endpoint;
 use intendant_client::http::HttpClient;
-use intendant_client::remote::RemoteRasa;
-use intendant_client::service_account::ServiceAccount;
 use intendant_client::web::HttpWeb;
 use intendant_config::Environment;
 use intendant_config::budget::{BudgetSection, Durable, Notify};
@@ -23,28 +17,27 @@ use intendant_config::gateway::{GatewaySection, UpstreamSection};
 use intendant_config::platform::Platform;
 use intendant_gateway::service::{Gateway, Outside, Settings};
 use intendant_gateway::session::Sessions;
-use intendant_port::BoxFuture;
 use intendant_port::clock::Clock;
-use intendant_port::error::{Error, Kind};
+use intendant_port::error::Error;
 use intendant_port::notify::Notifier;
-use intendant_port::outlet::Outlet;
-use intendant_port::upstream::{Answer, Billing, Failed, Input, Pieces, Question, Upstream, Usage};
-use intendant_serve::server::{Incoming, Server};
+use intendant_port::upstream::Upstream;
+use intendant_serve::metrics::Metrics;
 use intendant_store::ledger;
-use intendant_store::ledger_mirror::Mirrored;
+use intendant_store::ledger_redis::{Counted, FRESH};
 use intendant_store::ledger_sqlite::Durability;
-use intendant_talk::message::Object;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::commands::models::platform;
 use crate::failure::Failure;
 use crate::{report, wiring};
 
-/// The channel that our own assistant sees.
-const CHANNEL: &str = "gateway";
-/// How often reservations that nobody ended are looked for.
-const EXPIRE_INTERVAL: Duration = Duration::from_secs(30);
+mod own;
+mod paid;
+
+pub use own::Own;
+
+/// How often reservations that nobody ended are looked for, and the figures of accounts made anew.
+const TEND_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A section of the settings.
 fn section<T: serde::de::DeserializeOwned>(platform: &Platform, name: &str) -> Result<T, Failure> {
@@ -87,30 +80,30 @@ pub async fn till(section: &BudgetSection, environment: &Environment) -> Result<
     Ok(match &section.redis {
         None => Till::new(ledger, budget),
         Some(url) => {
-            let mirrored = Mirrored::start(ledger, url).map_err(|error| outside(&error))?;
-            Till::new(Arc::new(mirrored), budget)
+            let counted = Counted::start(ledger, url, FRESH).map_err(|error| outside(&error))?;
+            Till::new(Arc::new(counted), budget)
         }
     })
 }
 
-/// The gateway of the settings; `None` when they name no upstream. Our own assistant is `server`.
+/// The gateway of the settings; `None` when they name no upstream.
 ///
 /// # Errors
 /// When the settings or the database cannot be used.
 pub async fn front(
     environment: &Environment,
     client: &HttpClient,
-    server: &Server,
+    own: Own,
 ) -> Result<Option<Arc<Front>>, Failure> {
     let (budget, section) = sections(environment)?;
     let Some(upstream) = &section.upstream else {
         return Ok(None);
     };
-    let own: Arc<dyn Upstream> = Arc::new(Own { server: server.clone() });
+    let own: Arc<dyn Upstream> = Arc::new(own);
     let timeout = Duration::from_millis(section.timeout_ms);
     let upstream = match upstream {
         UpstreamSection::Assistant {} => Arc::clone(&own),
-        other => paid(other, client, timeout)?,
+        other => paid::upstream(other, client, timeout)?,
     };
     let till = till(&budget, environment).await?;
     check_rules(&till, upstream.as_ref(), &section)?;
@@ -169,72 +162,32 @@ fn check_rules(till: &Till, upstream: &dyn Upstream, section: &GatewaySection) -
     Ok(())
 }
 
+/// Shows what the gateway counts among other figures; how accounts stand is a few seconds old there.
+pub fn show_figures(front: &Front, metrics: &Metrics) {
+    let (gateway, standings) = (front.gateway.clone(), Arc::new(Mutex::new(Vec::new())));
+    let shown = Arc::clone(&standings);
+    metrics.also(move |text| {
+        let standings = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        gateway.figures().write(text, &standings, gateway.is_resting());
+    });
+    let gateway = front.gateway.clone();
+    tokio::spawn(async move {
+        loop {
+            if let Some(now) = gateway.standings().await {
+                *standings.lock().unwrap_or_else(PoisonError::into_inner) = now;
+            }
+            tokio::time::sleep(TEND_INTERVAL).await;
+        }
+    });
+}
+
 async fn expire(till: Till) {
     loop {
-        tokio::time::sleep(EXPIRE_INTERVAL).await;
+        tokio::time::sleep(TEND_INTERVAL).await;
         if let Err(error) = till.expire(SystemClock.now()).await {
             tracing::error!(error = error.chain(), "reservations cannot be ended");
         }
     }
-}
-
-fn paid(
-    section: &UpstreamSection,
-    client: &HttpClient,
-    timeout: Duration,
-) -> Result<Arc<dyn Upstream>, Failure> {
-    Ok(match section {
-        UpstreamSection::Dialogflow { project, credentials, location, environment, edition, url } => {
-            let account = credentials.as_deref().map(|path| account(client, path)).transpose()?;
-            if account.is_none() && url.is_none() {
-                let why = "gateway.upstream.credentials: name the JSON file of a service account's key";
-                return Err(unusable(why.to_owned()));
-            }
-            let agent = Agent {
-                url: url.clone().unwrap_or_else(|| match location {
-                    Some(location) => format!("https://{location}-dialogflow.googleapis.com"),
-                    None => URL_DEFAULT.to_owned(),
-                }),
-                project: project.clone(),
-                location: location.clone(),
-                environment: environment.clone(),
-                edition: edition.clone(),
-                timeout,
-            };
-            Arc::new(Dialogflow::new(client.clone(), agent, account))
-        }
-        UpstreamSection::Rasa { url, token, edition } => {
-            let mut url = format!("{}/webhooks/rest/webhook", url.trim_end_matches('/'));
-            if let Some(token) = token {
-                url.push_str("?token=");
-                intendant_port::web::percent_encode(token, &mut url);
-            }
-            let endpoint = Endpoint::secret(&url, "the rasa server").map_err(|error| outside(&error))?;
-            Arc::new(RemoteRasa::new(client.clone(), endpoint, (edition.clone(), timeout)))
-        }
-        UpstreamSection::Openai { url, model, token, instructions, answer_tokens_max } => {
-            let url = format!("{}/chat/completions", url.trim_end_matches('/'));
-            let endpoint = Endpoint::bare(&url).map_err(|error| outside(&error))?;
-            let model = Model {
-                name: model.clone(),
-                instructions: instructions.clone(),
-                answer_tokens_max: *answer_tokens_max,
-                token: token.clone(),
-                timeout,
-            };
-            Arc::new(Completions::new(client.clone(), endpoint, model))
-        }
-        UpstreamSection::Assistant {} => {
-            return Err(unusable("gateway.upstream: our own assistant is no paid upstream".to_owned()));
-        }
-    })
-}
-
-fn account(client: &HttpClient, path: &Path) -> Result<ServiceAccount, Failure> {
-    let json = std::fs::read_to_string(path).map_err(|error| {
-        unusable(format!("gateway.upstream.credentials: cannot read {}: {error}", path.display()))
-    })?;
-    ServiceAccount::new(client.clone(), &json).map_err(|error| outside(&error))
 }
 
 fn notifiers(section: &Notify, client: &HttpClient) -> Result<Vec<Arc<dyn Notifier>>, Failure> {
@@ -283,94 +236,5 @@ fn session_key(section: &GatewaySection) -> Result<String, Failure> {
             }
         }
         Err(error) => Err(failed(error)),
-    }
-}
-
-/// Our own assistant as an upstream.
-struct Own {
-    server: Server,
-}
-
-/// Collects what it says.
-#[derive(Default)]
-struct Collected {
-    messages: Mutex<Vec<Object>>,
-}
-
-impl Outlet for Collected {
-    fn name(&self) -> &str {
-        CHANNEL
-    }
-
-    fn send<'a>(
-        &'a self,
-        _recipient_id: &'a str,
-        message: &'a Object,
-    ) -> BoxFuture<'a, intendant_port::error::Result<()>> {
-        let kept = message.iter().filter(|(_, value)| match value {
-            Value::Null => false,
-            Value::Array(items) => !items.is_empty(),
-            Value::Object(fields) => !fields.is_empty(),
-            _ => true,
-        });
-        let message = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
-        Box::pin(std::future::ready(Ok(())))
-    }
-}
-
-impl Upstream for Own {
-    fn name(&self) -> &str {
-        "assistant"
-    }
-
-    fn edition(&self) -> &str {
-        "own"
-    }
-
-    fn needs(&self, _question: &Question) -> Vec<Usage> {
-        Vec::new()
-    }
-
-    fn is_repeatable(&self) -> bool {
-        false
-    }
-
-    fn is_free(&self) -> bool {
-        true
-    }
-
-    fn ask<'a>(
-        &'a self,
-        question: &'a Question,
-        _pieces: Option<&'a dyn Pieces>,
-    ) -> BoxFuture<'a, Result<Answer, Failed>> {
-        Box::pin(async move {
-            let text = match &question.input {
-                Input::Text(text) => text.clone(),
-                Input::Event { name, parameters } if parameters.is_empty() => format!("/{name}"),
-                Input::Event { name, parameters } => format!("/{name}{}", Value::Object(parameters.clone())),
-            };
-            let mut metadata = Object::new();
-            metadata.insert("language".to_owned(), question.language.clone().into());
-            let incoming = Incoming {
-                text,
-                sender_id: question.session.clone(),
-                input_channel: Some(CHANNEL.to_owned()),
-                metadata,
-                parse: None,
-            };
-            let collected = Arc::new(Collected::default());
-            self.server.handle(incoming, Arc::<Collected>::clone(&collected)).await.map_err(|error| {
-                Failed {
-                    billing: Billing::Free,
-                    error: Error::new(Kind::Unavailable, "our own assistant cannot answer").because(error),
-                    retry_after_secs: None,
-                }
-            })?;
-            let messages =
-                std::mem::take(&mut *collected.messages.lock().unwrap_or_else(PoisonError::into_inner));
-            Ok(Answer { messages, leaves_state: true, ..Answer::default() })
-        })
     }
 }

@@ -25,6 +25,8 @@ pub struct Order {
     pub cost: Cost,
     /// When it is given up.
     pub expires_at: Timestamp,
+    /// Whether the same request may have been made before, its id chosen by whoever makes it.
+    pub may_repeat: bool,
 }
 
 /// Money held for a request.

@@ -7,8 +7,8 @@ use intendant_port::ledger::{Entry, Ledger, Needs, Sheet, Slot, Wanted};
 use intendant_talk::time::Timestamp;
 
 use crate::admin::{By, Deed, NoAccount};
-use crate::decide::{Bill, Budget, Notice, Order, Reserved, Ticket};
-use crate::rule::Scopes;
+use crate::decide::{Bill, Budget, Notice, Order, Refusal, Reserved, Ticket};
+use crate::rule::{Exhausted, Scopes};
 use crate::standing::Standing;
 
 /// Most accounts that are shown.
@@ -38,7 +38,27 @@ impl Till {
     /// When the ledger cannot be written: then nothing may be sent.
     pub async fn reserve(&self, order: Order, now: Timestamp) -> Result<Reserved> {
         let needs = self.budget.needs(&order, now);
+        if let Some(refusal) = self.refused_at_once(&order, &needs, now).await {
+            return Ok(Reserved::Refused(refusal));
+        }
         self.run(needs, move |budget, sheet| budget.reserve(sheet, &order, now)).await
+    }
+
+    /// A refusal that needs no transaction: nobody has to be told of it, it is no repetition that was
+    /// paid before, and no account that is not known at a glance could change it.
+    async fn refused_at_once(&self, order: &Order, needs: &Needs, now: Timestamp) -> Option<Refusal> {
+        if order.may_repeat {
+            return None;
+        }
+        let mut sheet = self.ledger.glance(needs).await?;
+        let is_known = |(account, _): &Slot| sheet.counters.keys().any(|(known, _)| known == account);
+        let all_are_known = needs.accounts.iter().all(is_known);
+        match self.budget.reserve(&mut sheet, order, now) {
+            Reserved::Refused(refusal) if refusal.notices.is_empty() => {
+                (all_are_known || refusal.exhausted == Exhausted::Block).then_some(refusal)
+            }
+            _ => None,
+        }
     }
 
     /// Pays for a request; see [`Budget::settle`].

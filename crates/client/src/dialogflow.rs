@@ -135,7 +135,8 @@ impl Upstream for Dialogflow {
     }
 }
 
-fn request(question: &Question) -> Value {
+/// The body of `detectIntent` for a question.
+pub fn request(question: &Question) -> Value {
     let language = &question.language;
     let input = match &question.input {
         Input::Text(text) => json!({"text": {"text": text, "languageCode": language}}),
@@ -150,8 +151,8 @@ fn request(question: &Question) -> Value {
     body
 }
 
-/// The messages of a query result in the form of the REST channel.
-fn answer_of(detected: Value) -> Answer {
+/// The answer in a response of `detectIntent`, its messages in the form of the REST channel.
+pub fn answer_of(detected: Value) -> Answer {
     let result = &detected["queryResult"];
     let empty = Vec::new();
     let rich = result["fulfillmentMessages"].as_array().unwrap_or(&empty);

@@ -1,10 +1,11 @@
 //! HTTP out: the action server, the response generator, understanding elsewhere, deliveries, spans,
-//! upstreams that are paid, notices (by mail too). And the computer's clock.
+//! upstreams that are paid, notices (by mail too), certificates. And the computer's clock.
 //!
 //! One client for all ([`http::HttpClient`]), with pooled connections and one time limit per
 //! request. TLS is rustls with ring and the system's certificates, which builds without a C
 //! toolchain for cryptography.
 
+pub mod acme;
 pub mod action;
 pub mod alert;
 pub mod clock;

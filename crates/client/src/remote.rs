@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind};
-use intendant_port::upstream::{Answer, Failed, Input, Pieces, Question, Upstream, Usage};
+use intendant_port::upstream::{Answer, Failed, Pieces, Question, Upstream, Usage};
 use intendant_talk::message::Object;
 use serde_json::{Value, json};
 
@@ -50,12 +50,7 @@ impl Upstream for RemoteRasa {
         _pieces: Option<&'a dyn Pieces>,
     ) -> BoxFuture<'a, Result<Answer, Failed>> {
         Box::pin(async move {
-            let message = match &question.input {
-                Input::Text(text) => text.clone(),
-                // As Rasa writes an intent with entities.
-                Input::Event { name, parameters } => format!("/{name}{}", Value::Object(parameters.clone())),
-            };
-            let body = json!({"sender": question.session, "message": message,
+            let body = json!({"sender": question.session, "message": question.input.as_intent(),
                               "metadata": {"language": question.language}});
             let outgoing = Outgoing::json(body.to_string().into_bytes(), self.timeout);
             let answer = send(&self.client, &self.endpoint, &outgoing).await?;

@@ -1,4 +1,5 @@
-// The chat page: sends messages, shows answers, and beside them the reasons.
+// The chat page: sends messages, shows answers, and beside them the reasons. As `/chat` it talks to the
+// gateway, whose guests see no reasons.
 
 const TEXTS = {
   en: {
@@ -37,7 +38,10 @@ const log = byId("log");
 const form = byId("form");
 const input = byId("input");
 const errorLine = byId("error");
+const isGuest = location.pathname.startsWith("/chat");
 let sender = newSender();
+// The gateway makes the ids of its conversations.
+let session;
 
 document.documentElement.lang = language;
 for (const element of document.querySelectorAll("[data-text]")) element.textContent = texts[element.dataset.text];
@@ -64,17 +68,13 @@ async function say(text, shown = text) {
   const mine = addUser(shown);
   input.disabled = true;
   try {
-    const answer = await fetch("/api/chat", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ sender, message: text }),
-    });
-    const body = await answer.json();
-    if (!answer.ok) throw new Error(body.message ?? answer.statusText);
+    const body = isGuest ? await askGateway(text) : await ask("/api/chat", { sender, message: text });
     for (const message of body.messages) addBot(message);
     if (body.messages.length === 0) log.append(element("li", texts.silent, "quiet"));
-    mine.reasons = body.reasons;
-    explain(mine);
+    if (body.reasons) {
+      mine.reasons = body.reasons;
+      explain(mine);
+    }
   } catch (error) {
     errorLine.textContent = `${texts.failed}: ${error.message}`;
     errorLine.hidden = false;
@@ -83,6 +83,25 @@ async function say(text, shown = text) {
     input.focus();
     log.scrollTop = log.scrollHeight;
   }
+}
+
+async function ask(path, question) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(question),
+  });
+  const body = await answer.json();
+  // A problem has a sentence for the user, in the user's language.
+  if (!answer.ok && !body.detail) throw new Error(body.message ?? answer.statusText);
+  return body;
+}
+
+async function askGateway(text) {
+  let body = await ask("/api/gateway/message", { text, session, language });
+  if (body.code === "unknown_session") body = await ask("/api/gateway/message", { text, language });
+  session = body.session ?? session;
+  return { messages: body.messages ?? [{ text: body.detail }] };
 }
 
 function addUser(text) {
@@ -176,14 +195,16 @@ form.addEventListener("submit", (event) => {
 
 byId("restart").addEventListener("click", () => {
   sender = newSender();
+  session = undefined;
   log.replaceChildren();
   byId("reasons").hidden = true;
   byId("no-reasons").hidden = false;
   input.focus();
 });
 
-const about = await (await fetch("/api/chat/about")).json();
+const about = isGuest ? { model_file: "" } : await (await fetch("/api/chat/about")).json();
 byId("assistant").textContent = about.assistant_id ?? "Intendant";
 byId("model").textContent = about.model_file ?? texts.noModel;
+byId("why").hidden = isGuest;
 document.title = `${about.assistant_id ?? "Intendant"} – ${texts.conversation}`;
 input.focus();

@@ -1,14 +1,13 @@
 //! One message of the chat page, with the reasons of its answer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use intendant_port::BoxFuture;
-use intendant_port::outlet::Outlet;
+use intendant_channel::collect::Keeper;
 use intendant_port::store::Scope;
 use intendant_rasa_format::wire;
 use intendant_serve::server::{Incoming, Server};
@@ -22,31 +21,8 @@ const CHANNEL: &str = "console";
 
 #[derive(Deserialize)]
 pub struct ChatMessage {
-    sender: String,
-    message: String,
-}
-
-/// Collects what the bot says.
-#[derive(Default)]
-struct Collected {
-    messages: Mutex<Vec<Object>>,
-}
-
-impl Outlet for Collected {
-    fn name(&self) -> &str {
-        CHANNEL
-    }
-
-    fn send<'a>(
-        &'a self,
-        _recipient_id: &'a str,
-        message: &'a Object,
-    ) -> BoxFuture<'a, intendant_port::error::Result<()>> {
-        let kept = message.iter().filter(|(_, value)| !value.is_null());
-        let message = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
-        Box::pin(std::future::ready(Ok(())))
-    }
+    pub sender: String,
+    pub message: String,
 }
 
 /// `GET /api/chat/about`: what the page shows in its head.
@@ -68,7 +44,7 @@ pub async fn message(
         return refusal;
     }
     let started = Instant::now();
-    let collected = Arc::new(Collected::default());
+    let keeper = Arc::new(Keeper::new(CHANNEL));
     let sender_id = message.sender;
     let incoming = Incoming {
         text: message.message,
@@ -77,7 +53,7 @@ pub async fn message(
         metadata: Object::new(),
         parse: None,
     };
-    if let Err(error) = server.handle(incoming, Arc::<Collected>::clone(&collected)).await {
+    if let Err(error) = server.handle(incoming, Arc::<Keeper>::clone(&keeper)).await {
         return problem(StatusCode::CONFLICT, &error.to_string());
     }
     let duration = started.elapsed();
@@ -87,19 +63,18 @@ pub async fn message(
     };
     let mut reasons = reasons(tracker.as_ref().map_or(&[], |tracker| tracker.events()));
     reasons["duration_micros"] = json!(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    let messages = std::mem::take(&mut *collected.messages.lock().unwrap_or_else(PoisonError::into_inner));
-    Json(json!({"messages": messages, "reasons": reasons})).into_response()
+    Json(json!({"messages": keeper.take_filled(), "reasons": reasons})).into_response()
 }
 
 /// Another site's page must not talk in the name of whoever has this one open.
-fn refuse_other_origin(headers: &HeaderMap) -> Option<Response> {
+pub fn refuse_other_origin(headers: &HeaderMap) -> Option<Response> {
     let origin = headers.get(header::ORIGIN)?.to_str().unwrap_or("null");
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
     let is_ours = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
     (!is_ours).then(|| problem(StatusCode::FORBIDDEN, "this page may only be used from its own address"))
 }
 
-fn problem(status: StatusCode, message: &str) -> Response {
+pub fn problem(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"status": "failure", "message": message, "code": status.as_u16()}))).into_response()
 }
 

@@ -350,7 +350,13 @@ impl Shared {
         };
         let patience = self.settings.timeout.saturating_add(EXPIRY_MARGIN).as_micros();
         let expires = self.now().micros.saturating_add(i64::try_from(patience).unwrap_or(i64::MAX));
-        Order { request, scopes: inquiry.scopes.clone(), cost, expires_at: Timestamp::from_micros(expires) }
+        Order {
+            request,
+            scopes: inquiry.scopes.clone(),
+            cost,
+            expires_at: Timestamp::from_micros(expires),
+            may_repeat: inquiry.idempotency_key.is_some(),
+        }
     }
 
     /// Asks with money held, and ends the reservation whatever comes back.

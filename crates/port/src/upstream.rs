@@ -43,6 +43,15 @@ impl Input {
             Self::Event { name, .. } => name,
         }
     }
+
+    /// The text, or the event as Rasa writes an intent with entities: `/greet{"name": "Ann"}`.
+    pub fn as_intent(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Event { name, parameters } if parameters.is_empty() => format!("/{name}"),
+            Self::Event { name, parameters } => format!("/{name}{}", Value::Object(parameters.clone())),
+        }
+    }
 }
 
 /// One turn of a conversation.

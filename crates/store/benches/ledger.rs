@@ -75,6 +75,7 @@ async fn request(till: &Till, number: u64) -> Duration {
         },
         cost: Cost { amount: PRICE, units: 1, purpose: "bench".to_owned() },
         expires_at: Timestamp::from_micros(i64::MAX),
+        may_repeat: false,
     };
     let start = Instant::now();
     let Reserved::Held(ticket, _) = till.reserve(order, now()).await.unwrap() else { panic!("refused") };

@@ -19,13 +19,21 @@ pub enum Dialect {
     Postgres,
 }
 
+/// How many lines there are, as a row without account and slot: the number of the newest.
+macro_rules! lines {
+    () => {
+        "SELECT '', NULL, coalesce((SELECT id FROM budget_entries ORDER BY id DESC LIMIT 1), 0), 0, 0, 0, 0, 0, 0"
+    };
+}
+
 /// Columns of `budget_entries` after `id`, in the order of [`EntryRow`].
 const ENTRY_COLUMNS: &str = "at, kind, request, slots, spent, reserved, granted, saved, uncertain, units, \
                              purpose, actor, reason";
 const REQUEST_COLUMNS: &str = "id, state, estimate, paid, slots, purpose, reserved_at, expires_at, answer";
 const COUNTER_COLUMNS: &str = "account, slot, spent, reserved, granted, saved, uncertain, requests, warned";
 
-/// A counter, or with no slot the limit of an account in the place of `spent`.
+/// A counter; with no slot the limit of an account in the place of `spent`, or without an account how
+/// many lines there are.
 pub type CounterRow = (String, Option<i64>, i64, i64, i64, i64, i64, i64, i64);
 /// A request.
 pub type RequestRow = (String, String, i64, i64, String, String, i64, i64, Option<String>);
@@ -67,7 +75,9 @@ impl Dialect {
              FROM {each} CROSS JOIN budget_counters AS c \
              WHERE c.account = k.value->>0 AND c.slot >= CAST(k.value->>1 AS BIGINT) \
              UNION ALL SELECT account, NULL, amount, 0, 0, 0, 0, 0, 0 FROM budget_limits \
-             WHERE account IN (SELECT k.value->>0 FROM {each})"
+             WHERE account IN (SELECT k.value->>0 FROM {each}) \
+             UNION ALL {lines}",
+            lines = lines!()
         )
     }
 
@@ -137,11 +147,15 @@ impl Dialect {
     }
 }
 
-/// Counters since `$1`, at most `$2`, and all limits.
-pub const READ: &str = "SELECT * FROM (SELECT account, slot, spent, reserved, granted, saved, uncertain, \
+/// Counters since `$1`, at most `$2`, all limits, and how many lines there are.
+pub const READ: &str = concat!(
+    "SELECT * FROM (SELECT account, slot, spent, reserved, granted, saved, uncertain, \
                         requests, warned FROM budget_counters WHERE slot >= $1 ORDER BY slot DESC, account \
                         LIMIT $2) AS counted \
-                        UNION ALL SELECT account, NULL, amount, 0, 0, 0, 0, 0, 0 FROM budget_limits";
+                        UNION ALL SELECT account, NULL, amount, 0, 0, 0, 0, 0, 0 FROM budget_limits \
+                        UNION ALL ",
+    lines!()
+);
 
 /// Lines: `$1` part of the slots' text or null, `$2` since, `$3` kinds with commas or null, `$4` how many.
 pub const HISTORY: &str = "SELECT at, kind, request, slots, spent, reserved, granted, saved, uncertain, units, \
@@ -293,7 +307,10 @@ pub fn take_requests(sheet: &mut Sheet, rows: Vec<RequestRow>) {
 pub fn take_counters(sheet: &mut Sheet, rows: Vec<CounterRow>) {
     for (account, slot, spent, reserved, granted, saved, uncertain, requests, warned) in rows {
         let Some(slot) = slot else {
-            sheet.limits.insert(account, MicroUsd::from_micros(spent));
+            match account.is_empty() {
+                true => sheet.lines = spent,
+                false => drop(sheet.limits.insert(account, MicroUsd::from_micros(spent))),
+            }
             continue;
         };
         let counter = Counter {
@@ -349,18 +366,22 @@ pub fn mended(rows: Vec<CounterRow>) -> (String, Vec<Slot>) {
     (made.to_string(), sheet.counters.into_keys().collect())
 }
 
-fn counter_row((account, slot): &Slot, counter: &Counter) -> Value {
-    json!([
-        account,
-        slot.micros,
-        counter.spent.micros,
-        counter.reserved.micros,
-        counter.granted.micros,
-        counter.saved.micros,
-        counter.uncertain.micros,
-        counter.requests,
-        counter.warned
-    ])
+/// The row of a counter.
+pub fn row_of((account, slot): &Slot, counter: &Counter) -> CounterRow {
+    let Counter { spent, reserved, granted, saved, uncertain, requests, warned } = counter;
+    let [spent, reserved, granted, saved, uncertain] =
+        [spent, reserved, granted, saved, uncertain].map(|amount| amount.micros);
+    let slot = Some(slot.micros);
+    (account.clone(), slot, spent, reserved, granted, saved, uncertain, *requests, *warned)
+}
+
+/// The row of a limit that was set by hand.
+pub fn limit_row(account: &str, limit: MicroUsd) -> CounterRow {
+    (account.to_owned(), None, limit.micros, 0, 0, 0, 0, 0, 0)
+}
+
+fn counter_row(slot: &Slot, counter: &Counter) -> Value {
+    json!(row_of(slot, counter))
 }
 
 fn request_row(id: &str, request: &Request) -> Value {

@@ -25,7 +25,7 @@ pub async fn intent(
     let asked = match Asked::read(&front, request).await {
         Ok(asked) => asked,
         // What stands before the door is answered the same way for all.
-        Err(response) => return response,
+        Err(early) => return early.into_response(),
     };
     let call = path.get("call").map_or("", String::as_str);
     let Some(session) = call

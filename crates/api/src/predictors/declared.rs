@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Extension, RawPathParams};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -17,6 +17,7 @@ use intendant_score::service::{Answers, Explain, Failure, Served};
 use serde_json::{Map, Value, json};
 
 use super::{Predictors, RequestId, answer, busy, json_body, predict, scoring, tokens};
+use crate::early::Early;
 
 /// Everything one declared route needs.
 struct Declared {
@@ -107,9 +108,9 @@ impl Declared {
         body: &[u8],
     ) -> Response {
         if self.route.token
-            && let Err(response) = tokens::check(&self.predictor.spec, headers)
+            && let Err(early) = tokens::check(&self.predictor.spec, headers)
         {
-            return response;
+            return early.into_response();
         }
         let given: HashMap<&str, &str> = parameters.iter().collect();
         let rows = match (&self.route.lookup, self.route.batch) {
@@ -118,15 +119,15 @@ impl Declared {
                     return json_body(StatusCode::OK, &Value::Object(row));
                 }
                 Ok(row) => vec![row],
-                Err(response) => return response,
+                Err(early) => return early.into_response(),
             },
             (None, true) => match self.many(headers, body) {
                 Ok(rows) => rows,
-                Err(response) => return response,
+                Err(early) => return early.into_response(),
             },
             (None, false) => match self.one(body) {
                 Ok(row) => vec![row],
-                Err(response) => return response,
+                Err(early) => return early.into_response(),
             },
         };
         let rows: Vec<Map<String, Value>> = rows.into_iter().map(|row| self.prepared(row)).collect();
@@ -151,13 +152,9 @@ impl Declared {
         }
     }
 
-    async fn looked_up(
-        &self,
-        name: &str,
-        given: &HashMap<&str, &str>,
-    ) -> Result<Map<String, Value>, Response> {
+    async fn looked_up(&self, name: &str, given: &HashMap<&str, &str>) -> Result<Map<String, Value>, Early> {
         let Some(lookup) = self.predictor.lookups.get(name) else {
-            return Err(message(StatusCode::INTERNAL_SERVER_ERROR, "No SQL connection"));
+            return Err(message(StatusCode::INTERNAL_SERVER_ERROR, "No SQL connection").into());
         };
         match lookup.find(given).await {
             Ok(Some(row)) => Ok((*row).clone()),
@@ -166,20 +163,21 @@ impl Declared {
                 let text = given.iter().fold(template.to_owned(), |text, (name, value)| {
                     text.replace(&format!("{{{name}}}"), value)
                 });
-                Err(message(StatusCode::NOT_FOUND, &text))
+                Err(message(StatusCode::NOT_FOUND, &text).into())
             }
             Err(lookup::Failed::Parameter { name, expected }) => {
                 let kind = if expected == "integer" { "int_parsing" } else { "value_error" };
-                Err(invalid(json!(["path", name]), format!("Input should be a valid {expected}"), kind))
+                Err(invalid(json!(["path", name]), format!("Input should be a valid {expected}"), kind)
+                    .into())
             }
             Err(lookup::Failed::Database(error)) => {
                 tracing::warn!(predictor = self.predictor.spec.name, lookup = name, %error, "a look-up failed");
-                Err(message(StatusCode::INTERNAL_SERVER_ERROR, "No SQL connection"))
+                Err(message(StatusCode::INTERNAL_SERVER_ERROR, "No SQL connection").into())
             }
         }
     }
 
-    fn one(&self, body: &[u8]) -> Result<Map<String, Value>, Response> {
+    fn one(&self, body: &[u8]) -> Result<Map<String, Value>, Early> {
         let row = match serde_json::from_slice::<Value>(body) {
             Ok(Value::Object(row)) => row,
             Ok(_) => {
@@ -187,14 +185,16 @@ impl Declared {
                     json!(["body"]),
                     "Input should be a valid dictionary or object",
                     "model_attributes_type",
-                ));
+                )
+                .into());
             }
             Err(error) => {
                 return Err(invalid(
                     json!(["body", error.column()]),
                     format!("JSON decode error: {error}"),
                     "json_invalid",
-                ));
+                )
+                .into());
             }
         };
         let mut problems = Vec::new();
@@ -213,11 +213,11 @@ impl Declared {
         }
         match problems.is_empty() {
             true => Ok(row),
-            false => Err(json_body(StatusCode::UNPROCESSABLE_ENTITY, &json!({"detail": problems}))),
+            false => Err(json_body(StatusCode::UNPROCESSABLE_ENTITY, &json!({"detail": problems})).into()),
         }
     }
 
-    fn many(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, Response> {
+    fn many(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, Early> {
         let is_csv = headers
             .get(http::header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
@@ -231,7 +231,7 @@ impl Declared {
         }
         let rows: Result<Vec<Map<String, Value>>, _> = serde_json::from_slice(body);
         rows.map_err(|error| {
-            invalid(json!(["body"]), format!("a list of objects is expected: {error}"), "list_type")
+            invalid(json!(["body"]), format!("a list of objects is expected: {error}"), "list_type").into()
         })
     }
 

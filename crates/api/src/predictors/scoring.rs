@@ -14,6 +14,7 @@ use intendant_score::service::{Explain, Failure, Served};
 use serde_json::{Map, Value, json};
 
 use super::{Predictors, RequestId, answer, busy, inference, json_body, predict, unknown};
+use crate::early::Early;
 
 type Shared = State<Arc<Predictors>>;
 
@@ -91,7 +92,7 @@ async fn scored(
 ) -> Response {
     let rows = match rows(predictor, headers, body) {
         Ok(rows) => rows,
-        Err(response) => return response,
+        Err(early) => return early.into_response(),
     };
     let borrowed: Vec<&Map<String, Value>> = rows.iter().collect();
     match predict(predictors, predictor, &borrowed, (Explain::No, &id.0)).await {
@@ -116,17 +117,19 @@ async fn scored(
     }
 }
 
-fn rows(predictor: &Served, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, Response> {
+fn rows(predictor: &Served, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, Early> {
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
     let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     if let Some(charset) = parameters.trim().to_ascii_lowercase().strip_prefix("charset=")
         && !matches!(charset.trim_matches('"'), "utf-8" | "utf8")
     {
-        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_REQUEST", "the charset must be utf-8"));
+        return Err(
+            refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_REQUEST", "the charset must be utf-8").into()
+        );
     }
     let format = match media_type.trim().to_ascii_lowercase().as_str() {
-        "application/json" => return frames(predictor, body).map_err(bad),
+        "application/json" => return frames(predictor, body).map_err(|why| bad(why).into()),
         "text/csv" => Format::Csv,
         "application/x-ndjson" | "application/jsonl" => Format::Ndjson,
         "application/vnd.apache.parquet" => Format::Parquet,
@@ -134,13 +137,13 @@ fn rows(predictor: &Served, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<
             let message = format!(
                 "`{other}` is not read; send application/json, text/csv or application/vnd.apache.parquet"
             );
-            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_REQUEST", message));
+            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_REQUEST", message).into());
         }
     };
     let read = files::read(body, format, &files::options(&predictor.spec, None))
         .map_err(|error| bad(error.to_string()))?;
     match read.rejected.first() {
-        Some((line, reason)) => Err(bad(format!("line {line}: {reason}"))),
+        Some((line, reason)) => Err(bad(format!("line {line}: {reason}")).into()),
         None => Ok(inference::objects(&read.table)),
     }
 }
@@ -306,7 +309,7 @@ async fn natural(
     } else {
         match self::rows(predictor, &headers, &body) {
             Ok(rows) => (rows, false),
-            Err(response) => return response,
+            Err(early) => return early.into_response(),
         }
     };
     let rows: Vec<Map<String, Value>> = rows.into_iter().map(plain).collect();

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Predictors, json_body};
+use crate::early::Early;
 
 /// How long tokens are good for, unless declared otherwise.
 const MINUTES: u64 = 30;
@@ -77,7 +78,7 @@ async fn give(tokens: Arc<Tokens>, body: Bytes) -> Response {
 }
 
 /// Whether a caller shows a good token.
-pub fn check(spec: &Spec, headers: &HeaderMap) -> Result<(), Response> {
+pub fn check(spec: &Spec, headers: &HeaderMap) -> Result<(), Early> {
     let secret =
         spec.serve.tokens.as_ref().map(|tokens| tokens.secret.as_str()).filter(|secret| !secret.is_empty());
     let shown =
@@ -92,5 +93,5 @@ pub fn check(spec: &Spec, headers: &HeaderMap) -> Result<(), Response> {
     let detail = if shown.is_none() { "Not authenticated" } else { "Could not validate credentials" };
     let mut response = json_body(StatusCode::UNAUTHORIZED, &json!({"detail": detail}));
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    Err(response)
+    Err(response.into())
 }

@@ -114,10 +114,14 @@ async fn serve(
     let (router, channels) = api_router(&wiring, &arguments.server, Some(models), environment).await?;
     let router = match agent {
         None => router,
-        Some(assistant) => agent_router(&wiring, assistant, &arguments.server, environment)?.merge(router),
+        Some(assistant) => {
+            let service = agent_service(&wiring, assistant, environment);
+            agent_router(service, &arguments.server)?.merge(router)
+        }
     };
     let (interface, port) = (arguments.server.interface.as_str(), arguments.server.port);
-    let mut security = front::security(&arguments.server, &arguments.front, &wiring.server)?;
+    let mut security = front::security(&arguments.server.tls, &arguments.front, &wiring.client)?;
+    wiring.server.metrics().also(security.figures());
     let router = front::dressed(router, &arguments.front)?;
     security.start(&arguments.front, (interface, port), &wiring.stop).await?;
     let notifier = Notifier::of(environment);
@@ -217,19 +221,25 @@ pub async fn api_router(
     Ok((router, channels))
 }
 
-/// The routes of an agent.
-fn agent_router(
+/// An agent in service.
+pub fn agent_service(
     wiring: &Wiring,
     assistant: intendant_agent::Assistant,
-    arguments: &ServerArgs,
     environment: &Environment,
-) -> Result<Router, Failure> {
+) -> Arc<Service> {
     let webhook = WebhookSettings {
         url: environment.get(WEBHOOK_URL).map(str::to_owned),
         authorization: environment.get(WEBHOOK_AUTHORIZATION).map(str::to_owned),
     };
     let web = Arc::new(HttpWeb::once(wiring.client.clone()));
-    let service = Arc::new(Service::new(assistant, Arc::new(SystemClock), web, webhook));
+    Arc::new(Service::new(assistant, Arc::new(SystemClock), web, webhook))
+}
+
+/// The routes of an agent.
+///
+/// # Errors
+/// When the keys of tokens cannot be used.
+pub fn agent_router(service: Arc<Service>, arguments: &ServerArgs) -> Result<Router, Failure> {
     let auth = auth(arguments)?;
     let cors = Cors { origins: arguments.cors.clone().unwrap_or_default() };
     Ok(agent::router(AgentApi { service, auth, cors }))

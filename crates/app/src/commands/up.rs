@@ -4,8 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use axum::Router;
 use clap::Parser;
+use intendant_agents::files as agent_files;
+use intendant_agents::service::Service;
 use intendant_config::Environment;
+use intendant_console::Partner;
 use intendant_serve::server::Server;
 use tokio::task::JoinHandle;
 
@@ -13,11 +17,12 @@ use crate::chores;
 use crate::cli::{Cli, Command, ServerArgs, UpArgs};
 use crate::commands;
 use crate::commands::predictors;
-use crate::commands::run::{House, api_router, listen_until_stopped, models_of};
+use crate::commands::run::{House, agent_router, agent_service, api_router, listen_until_stopped, models_of};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
 use crate::following::Following;
-use crate::model;
+use crate::gateway_wiring::Own;
+use crate::model::{self, Loaded};
 use crate::stopping::Stop;
 use crate::systemd::Notifier;
 use crate::terminal::say;
@@ -31,9 +36,10 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
     if folder.join(predictors::FOLDER).is_dir() && !folder.join("config.yml").exists() {
         return predictors::up::run(arguments, environment);
     }
-    if !folder.join("config.yml").exists() {
+    if !folder.join("config.yml").exists() && agent_files::folder_of(folder).is_none() {
         let message = format!(
-            "{} holds no config.yml; name a project's folder, or create one with `intendant init`",
+            "{} holds neither config.yml nor an agent; name a project's folder, create one with `intendant \
+             init`, or take one in with `intendant import dialogflow`",
             folder.display()
         );
         return Err(Failure::new("", message));
@@ -60,11 +66,12 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
         Outcome::Planned(plan) => return Ok(plan.code()),
     };
     let runtime = wiring::runtime()?;
-    let (server, house, workers) = runtime.block_on(open(arguments, &model, &stop, environment))?;
+    let (talker, house, workers) = runtime.block_on(open(arguments, &model, &stop, environment))?;
+    let server = house.server.clone();
     let rotation = commands::models::rotate::beside(&server, &stop, environment)?;
     let tag = commands::models::serving_settings(environment)?.tag;
     std::thread::scope(|scope| {
-        let retrain = || watch.run(&stop, &mut |path| adopt(&server, path, tag.as_deref()));
+        let retrain = || watch.run(&stop, &mut |path| talker.adopt(path, tag.as_deref()));
         scope.spawn(retrain);
         if let Some(rotation) = &rotation {
             scope.spawn(|| rotation.run());
@@ -82,22 +89,64 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
     })
 }
 
-/// Puts a new model into use. Messages in hand finish with the one they began with.
-fn adopt(server: &Server, file: &Path, tag: Option<&str>) {
-    if let Some(tag) = tag {
-        say!("To serve it: intendant models tag {} {tag}", file.display());
-        return;
-    }
-    match model::load_file(file) {
-        Ok(assistant) => {
-            let assistant = model::serving(assistant, file);
-            assistant.warm();
-            server.put_model(Arc::new(assistant));
-            say!("Now serving {}.", file.display());
+/// What a new model is put into.
+enum Talker {
+    Assistant(Server),
+    Agent(Arc<Service>),
+}
+
+impl Talker {
+    /// Puts a new model into use. Messages in hand finish with the one they began with.
+    fn adopt(&self, file: &Path, tag: Option<&str>) {
+        if let Some(tag) = tag {
+            say!("To serve it: intendant models tag {} {tag}", file.display());
+            return;
         }
-        Err(failure) => {
-            server.note_unloadable(&file.display().to_string(), failure.message());
-            failure.report();
+        match (self, model::load_any(file)) {
+            (Self::Assistant(server), Ok(Loaded::Assistant(assistant))) => {
+                let assistant = model::serving(*assistant, file);
+                assistant.warm();
+                server.put_model(Arc::new(assistant));
+            }
+            (Self::Agent(service), Ok(Loaded::Agent(assistant))) => service.put(*assistant),
+            (_, Ok(_)) => {
+                say!("{} is a model of another kind: start `intendant up` again.", file.display());
+                return;
+            }
+            (talker, Err(failure)) => {
+                if let Self::Assistant(server) = talker {
+                    server.note_unloadable(&file.display().to_string(), failure.message());
+                }
+                failure.report();
+                return;
+            }
+        }
+        say!("Now serving {}.", file.display());
+    }
+
+    /// The page that talks to it.
+    fn page(&self, file: &Path) -> Router {
+        let page = match self {
+            Self::Assistant(server) => intendant_console::router(server.clone()),
+            Self::Agent(service) => {
+                let assistant = service.assistant();
+                let settings = &assistant.agent().settings;
+                intendant_console::agent_router(Partner {
+                    name: settings.display_name.clone().unwrap_or_else(|| "agent".to_owned()),
+                    language: settings.own_language().to_owned(),
+                    model_file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                    agent: Arc::new(Own::Agent(Arc::clone(service))),
+                })
+            }
+        };
+        page.merge(intendant_console::assets())
+    }
+
+    /// What answers for nothing in a gateway.
+    fn own(&self) -> Own {
+        match self {
+            Self::Assistant(server) => Own::Assistant(server.clone()),
+            Self::Agent(service) => Own::Agent(Arc::clone(service)),
         }
     }
 }
@@ -124,20 +173,30 @@ async fn open(
     file: &Path,
     stop: &Stop,
     environment: &Environment,
-) -> Result<(Server, House, Vec<JoinHandle<()>>), Failure> {
-    let mut wiring = wiring::server(None, default_server_arguments()?.request_timeout(), environment).await?;
+) -> Result<(Talker, House, Vec<JoinHandle<()>>), Failure> {
+    let defaults = default_server_arguments()?;
+    let mut wiring = wiring::server(None, defaults.request_timeout(), environment).await?;
     wiring.stop = stop.clone();
     let server = wiring.server.clone();
     let models = models_of(Path::new("models"), environment)?;
     let serving = commands::models::serving_settings(environment)?;
     let mut following = Following::new(server.clone(), &models.folder, models.database.clone(), serving);
     following.look().await;
+    let mut talker = Talker::Assistant(server.clone());
     if server.assistant().is_none() {
-        server.put_model(Arc::new(model::serving(model::load_file(file)?, file)));
+        match model::load_any(file)? {
+            Loaded::Assistant(assistant) => server.put_model(Arc::new(model::serving(*assistant, file))),
+            Loaded::Agent(assistant) => {
+                talker = Talker::Agent(agent_service(&wiring, *assistant, environment))
+            }
+        }
     }
     tokio::spawn(following.run(stop.clone()));
-    let (api, channels) =
-        api_router(&wiring, &default_server_arguments()?, Some(models.clone()), environment).await?;
+    let (api, channels) = api_router(&wiring, &defaults, Some(models.clone()), environment).await?;
+    let api = match &talker {
+        Talker::Assistant(_) => api,
+        Talker::Agent(service) => agent_router(Arc::clone(service), &defaults)?.merge(api),
+    };
     let settings = chores::settings(environment)?;
     let jobs = chores::open(&settings).await?;
     let workers = chores::start(&settings, &jobs, (settings.workers, stop), environment)?;
@@ -147,24 +206,29 @@ async fn open(
         attempts: settings.attempts,
         check: chores::check,
     };
-    let mut router = intendant_console::router(server.clone())
+    let mut router = talker
+        .page(file)
         .merge(intendant_api::registry::router(models.clone()))
         .merge(intendant_api::uploads::router(models))
         .merge(intendant_api::jobs::router(jobs));
-    if let Some(front) = gateway_wiring::front(environment, &wiring.client, &server).await? {
-        router = router.merge(intendant_api::gateway::router(front));
+    let here = format!("http://{}:{}", arguments.interface, arguments.port);
+    say!("Talk to it at {here}/console");
+    if let Some(front) = gateway_wiring::front(environment, &wiring.client, talker.own()).await? {
+        gateway_wiring::show_figures(&front, server.metrics());
+        say!("Talk to the gateway at {here}/chat");
+        router = router.merge(intendant_api::gateway::router(front)).merge(intendant_console::guest_router());
     }
-    let router = router.merge(api);
-    say!("Talk to it at http://{}:{}/console", arguments.interface, arguments.port);
+    // Paths of the gateway come before those of an agent.
+    let router = router.fallback_service(api);
     let house = House {
-        server: server.clone(),
+        server,
         router,
         channels,
         stop: stop.clone(),
         tls: None,
         notifier: Notifier::of(environment),
     };
-    Ok((server, house, workers))
+    Ok((talker, house, workers))
 }
 
 /// The flags of `run --enable-api` with their defaults.

@@ -65,6 +65,7 @@ impl Desk {
             scopes: scopes(conversation),
             cost: Cost { amount: usd(amount), units: 1, purpose: "test".to_owned() },
             expires_at: Timestamp::from_micros(self.now.micros + 60 * SECOND),
+            may_repeat: true,
         }
     }
 

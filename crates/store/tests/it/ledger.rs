@@ -13,7 +13,6 @@ use intendant_port::ledger::Wanted;
 use intendant_port::money::MicroUsd;
 use intendant_store::counted_queries;
 use intendant_store::ledger;
-use intendant_store::ledger_mirror::Mirrored;
 use intendant_store::ledger_sqlite::Durability;
 use intendant_store::sql_settings::SqlEnvironment;
 use intendant_talk::time::Timestamp;
@@ -42,6 +41,7 @@ pub fn order(request: &str, conversation: &str, expires_at: Timestamp) -> Order 
         scopes: Scopes { conversation: conversation.to_owned(), ..Scopes::default() },
         cost: Cost { amount: PRICE, units: 1, purpose: "test".to_owned() },
         expires_at,
+        may_repeat: true,
     }
 }
 
@@ -76,11 +76,11 @@ pub async fn stands(till: &Till, account: &str, now: Timestamp) -> String {
     }
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(START.micros + seconds * SECOND)
 }
 
-async fn held(till: &Till, request: &str, conversation: &str, seconds: i64) -> Ticket {
+pub async fn held(till: &Till, request: &str, conversation: &str, seconds: i64) -> Ticket {
     match till.reserve(order(request, conversation, at(seconds + 60)), at(seconds)).await.unwrap() {
         Reserved::Held(ticket, _) => ticket,
         other => panic!("{other:?}"),
@@ -183,36 +183,4 @@ async fn the_counter_of_an_older_middleware_is_read() {
     let _: () = connection.set("start_time", "1767225600.5").await.unwrap();
     let counted = read().await.unwrap();
     assert_eq!((counted.queries, counted.start_time.as_deref()), (1234, Some("1767225600.5")));
-}
-
-#[tokio::test]
-async fn redis_is_told_and_decides_nothing() {
-    use redis::AsyncCommands;
-    let Some(server) = Service::start(Kind::Redis).unwrap() else { return };
-    let url = format!("redis://127.0.0.1:{}", server.port);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("budget.db").display().to_string();
-    let ledger = ledger::open(Some(&file), &SqlEnvironment::default(), Durability::Process).await.unwrap();
-    let mirrored = Arc::new(Mirrored::start(ledger, &url).unwrap());
-    let till = Till::new(mirrored, Budget { rules: vec![rule("all", Scope::Global, 4_000)] });
-    let client = redis::Client::open(url.as_str()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    // 1 January 2026.
-    let key = "intendant:budget:all:1767225600";
-    for (number, expected) in [(1, "2000"), (2, "4000")] {
-        let ticket = held(&till, &format!("r{number}"), "a", 0).await;
-        till.settle(ticket, bill(), at(1)).await.unwrap();
-        crate::support::until(async || {
-            let spent: Option<String> = connection.hget(key, "spent_micros").await.unwrap();
-            spent.as_deref() == Some(expected)
-        })
-        .await;
-    }
-    // Somebody helps himself.
-    let _: () = connection.hset(key, "spent_micros", "-1000000").await.unwrap();
-    assert!(matches!(till.reserve(order("r3", "a", at(60)), at(2)).await.unwrap(), Reserved::Refused(_)));
-    let _: () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
-    assert!(matches!(till.reserve(order("r3", "a", at(60)), at(2)).await.unwrap(), Reserved::Refused(_)));
-    drop(server);
-    assert!(matches!(till.reserve(order("r3", "a", at(60)), at(2)).await.unwrap(), Reserved::Refused(_)));
 }

@@ -8,6 +8,7 @@ mod backends;
 mod fail_safe;
 mod foreign;
 mod ledger;
+mod ledger_redis;
 mod ledger_stress;
 mod lock_suite;
 mod support;

@@ -269,7 +269,11 @@ impl Rig {
         };
         let listener = listen::bind("127.0.0.1", 0).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        tokio::spawn(listen::serve(listener, lone_router(Arc::new(front)), std::future::pending()));
+        tokio::spawn(listen::serve(
+            listener,
+            lone_router(Arc::new(front), |_: &mut String| {}),
+            std::future::pending(),
+        ));
         Self { port, stand_in, clock, till, told, folder, client }
     }
 
