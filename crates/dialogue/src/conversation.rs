@@ -194,9 +194,16 @@ impl Conversation {
                 self.log(Level::Warn, message).await;
                 return;
             }
-            let Some(prediction) = self.predict().await else { return };
+            let Some(mut prediction) = self.predict().await else { return };
             let action = self.mind.actions().get(prediction.action_index()).cloned().unwrap_or_default();
             if prediction.is_end_to_end {
+                // Slots are filled by what the policy found in the text, too.
+                let is_found = |event: &EventKind| matches!(event, EventKind::Entities { .. });
+                let (found, others): (Vec<_>, _) = prediction.events.into_iter().partition(is_found);
+                prediction.events = others;
+                for entities in found {
+                    self.append_new(entities).await;
+                }
                 self.fill_slots().await;
             }
             self.act(&action, prediction).await;

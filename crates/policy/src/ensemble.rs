@@ -155,6 +155,7 @@ fn combine(predictions: Vec<(i64, Prediction)>, is_listening: bool) -> Predictio
         if is_better { other } else { best }
     });
     let mut best = best.map(|(_, prediction)| prediction).unwrap_or_default();
+    events.append(&mut best.optional_events);
     if is_listening {
         events.push(EventKind::UserFeaturization { use_text: Some(best.is_end_to_end) });
     }

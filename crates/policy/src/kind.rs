@@ -11,6 +11,7 @@ use crate::memoization::{Fingerprint, Memoization, MemoizationOptions, Memorisin
 use crate::neighbours::Neighbours;
 use crate::options::{Reader, nearest};
 use crate::rule::{Rule, RuleOptions, RulePolicy, Unhappy};
+use crate::spans::Spans;
 use crate::state::{RuleOnly, key_of, states_from_key};
 use crate::ted::{NETWORK_OPTIONS, Ted, TedOptions};
 use crate::trackers::TrainingTracker;
@@ -80,7 +81,8 @@ pub(crate) fn plan(spec: &ComponentSpec) -> Result<(Plan, Vec<Diagnostic>), Diag
         "RulePolicy" => (Options::Rule(RuleOptions::read(&mut reader)), vec!["max_history"]),
         "TEDPolicy" => (Options::Ted(TedOptions::read(&mut reader)), NETWORK_OPTIONS.to_vec()),
         "UnexpecTEDIntentPolicy" => {
-            (Options::Unexpected(UnexpectedOptions::read(&mut reader)), NETWORK_OPTIONS.to_vec())
+            let accepted = NETWORK_OPTIONS.into_iter().chain(["entity_recognition"]).collect();
+            (Options::Unexpected(UnexpectedOptions::read(&mut reader)), accepted)
         }
         _ => {
             let is_augmented = name == "AugmentedMemoizationPolicy";
@@ -140,7 +142,8 @@ impl Options {
             Self::Ted(options) => {
                 let (neighbours, state) = Neighbours::load(&mut stored)?;
                 let is_end_to_end = state.get("end_to_end").and_then(Value::as_bool).unwrap_or(false);
-                Policy::Ted(Ted { options, neighbours, is_end_to_end })
+                let spans = Spans::load(&state["spans"], &mut stored)?;
+                Policy::Ted(Ted { options, neighbours, is_end_to_end, spans })
             }
             Self::Unexpected(options) => {
                 let (neighbours, state) = Neighbours::load(&mut stored)?;
@@ -162,7 +165,14 @@ impl Policy {
         match self {
             Self::Rule(policy) => store_rule(policy),
             Self::Memoization(policy) => store_memoization(policy),
-            Self::Ted(policy) => policy.neighbours.store(json!({ "end_to_end": policy.is_end_to_end })),
+            Self::Ted(policy) => {
+                let mut parts = Stored::default();
+                let spans = policy.spans.as_ref().map(|spans| spans.store_into(&mut parts));
+                let state = json!({ "end_to_end": policy.is_end_to_end, "spans": spans });
+                let mut stored = policy.neighbours.store(state);
+                stored.tensors.append(&mut parts.tensors);
+                stored
+            }
             Self::Unexpected(policy) => {
                 policy.neighbours.store(json!({ "intents": policy.intents, "thresholds": policy.thresholds }))
             }

@@ -14,6 +14,7 @@ mod options;
 pub mod prediction;
 mod rule;
 mod rule_training;
+mod spans;
 mod state;
 mod structure;
 mod ted;

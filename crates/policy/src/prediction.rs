@@ -12,6 +12,8 @@ pub struct Prediction {
     pub policy: Option<String>,
     /// Events that precede the action's own event, such as the featurization of the user's turn.
     pub events: Vec<EventKind>,
+    /// More of them, if this decision is taken: entities found in the text.
+    pub optional_events: Vec<EventKind>,
     /// The user's text, not the intent, decided.
     pub is_end_to_end: bool,
     /// The user's latest turn did not matter (a form's happy path).

@@ -137,6 +137,7 @@ impl RulePolicy {
             probabilities,
             policy: Some("RulePolicy".to_owned()),
             events: if decision.returns_from_unhappy_path { vec![interrupted] } else { Vec::new() },
+            optional_events: Vec::new(),
             is_end_to_end: decision.is_end_to_end,
             is_no_user: decision.is_no_user,
             hide_rule_turn: self.not_in_stories.contains(&decision.source),

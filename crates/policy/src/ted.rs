@@ -4,8 +4,8 @@
 //! stories ([`crate::neighbours`]), as a probability that is small unless something similar was
 //! seen, so that the core fallback's threshold means something.
 //!
-//! Differs from Rasa: no neural network, no entities from end-to-end text. Options of the network
-//! are accepted and have no effect.
+//! Differs from Rasa: no neural network. Options of the network are accepted and have no effect.
+//! Where a text decides, the entities that the stories' texts taught come with it ([`crate::spans`]).
 //!
 //! ```yaml
 //! policies:
@@ -14,11 +14,13 @@
 //! ```
 
 use intendant_talk::domain::Domain;
+use intendant_talk::event::EventKind;
 
 use crate::examples::for_learning;
 use crate::neighbours::{HISTORY_DEFAULT, Learning, Neighbours, Now, describe};
 use crate::options::Reader;
 use crate::prediction::Prediction;
+use crate::spans::Spans;
 use crate::state::{Situation, UserInput};
 use crate::trackers::TrainingTracker;
 
@@ -29,7 +31,7 @@ const DOUBT: f64 = 0.75;
 const SHARPNESS: i32 = 4;
 
 /// Options of Rasa's network, accepted without effect.
-pub(crate) const NETWORK_OPTIONS: [&str; 50] = [
+pub(crate) const NETWORK_OPTIONS: [&str; 49] = [
     "hidden_layers_sizes",
     "dense_dimension",
     "concat_dimension",
@@ -72,7 +74,6 @@ pub(crate) const NETWORK_OPTIONS: [&str; 50] = [
     "tensorboard_log_level",
     "checkpoint_model",
     "featurizers",
-    "entity_recognition",
     "constrain_similarities",
     "model_confidence",
     "BILOU_flag",
@@ -86,6 +87,7 @@ pub(crate) const NETWORK_OPTIONS: [&str; 50] = [
 pub(crate) struct TedOptions {
     pub max_history: Option<usize>,
     pub e2e_confidence_threshold: f64,
+    pub entity_recognition: bool,
 }
 
 impl TedOptions {
@@ -93,6 +95,7 @@ impl TedOptions {
         Self {
             max_history: reader.max_history(),
             e2e_confidence_threshold: reader.number("e2e_confidence_threshold", 0.5),
+            entity_recognition: reader.flag("entity_recognition", true),
         }
     }
 
@@ -107,6 +110,8 @@ pub(crate) struct Ted {
     pub neighbours: Neighbours,
     /// Some story is told by texts instead of intents.
     pub is_end_to_end: bool,
+    /// Finds entities in texts, where stories have annotated ones.
+    pub spans: Option<Spans>,
 }
 
 impl Ted {
@@ -124,7 +129,8 @@ impl Ted {
                 }
             }
         }
-        Self { options, neighbours: learning.finish(), is_end_to_end }
+        let spans = if options.entity_recognition { Spans::train(trackers) } else { None };
+        Self { options, neighbours: learning.finish(), is_end_to_end, spans }
     }
 
     pub(crate) fn states_needed(&self) -> usize {
@@ -148,9 +154,17 @@ impl Ted {
             if confidence > self.options.e2e_confidence_threshold && text_similarity > intent_similarity {
                 prediction.probabilities = by_text;
                 prediction.is_end_to_end = true;
+                prediction.optional_events = self.entities(situation);
             }
         }
         prediction
+    }
+
+    fn entities(&self, situation: &Situation) -> Vec<EventKind> {
+        let text = situation.now.user.and_then(|message| message.text.as_deref());
+        let (Some(spans), Some(text)) = (&self.spans, text) else { return Vec::new() };
+        let entities = spans.find(text);
+        if entities.is_empty() { Vec::new() } else { vec![EventKind::Entities { entities }] }
     }
 
     fn probabilities(

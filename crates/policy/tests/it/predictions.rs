@@ -1,6 +1,9 @@
 //! Who decides what, where.
 
-use crate::support::{line, predict, project};
+use intendant_talk::event::{EventKind, UserMessage};
+use intendant_talk::message::Entity;
+
+use crate::support::{decide, line, predict, project};
 
 const SHOP: &str = r#"
 recipe: default.v1
@@ -185,4 +188,45 @@ fn priorities_break_ties_and_order_breaks_the_rest() {
         "{name: RulePolicy, enable_fallback_prediction: false}, {name: MemoizationPolicy}",
         &[("listen /yes", "action_listen RulePolicy 0.0")],
     );
+}
+
+#[test]
+fn a_text_that_decides_brings_its_entities() {
+    let project = project(
+        "entities: [city, {place: {roles: [from, to]}}]
+actions: [utter_home, utter_trip, utter_bye]
+policies: [{name: TEDPolicy}]
+stories:
+- {story: a, steps: [{user: 'I live in [Berlin](city)'}, {action: utter_home}]}
+- {story: b, steps: [{user: 'my home is in [New York](city)'}, {action: utter_home}]}
+- {story: c, steps: [{user: 'I live in [Ulm](city) now'}, {action: utter_home}]}
+- {story: d, steps: [{user: 'a train from [Bonn]{\"entity\": \"place\", \"role\": \"from\"} to \
+         [Kiel]{\"entity\": \"place\", \"role\": \"to\"}'}, {action: utter_trip}]}
+- {story: e, steps: [{user: 'a train from [Rome]{\"entity\": \"place\", \"role\": \"from\"} to \
+         [Bern]{\"entity\": \"place\", \"role\": \"to\"}'}, {action: utter_trip}]}
+- {story: f, steps: [{user: 'see you later'}, {action: utter_bye}]}
+",
+    );
+    let check = |said: &str, action: &str, expected: &[&str]| {
+        let message = UserMessage { text: Some(said.to_owned()), ..UserMessage::default() };
+        let prediction =
+            decide(&project, [EventKind::action("action_listen"), EventKind::User(Box::new(message))]);
+        assert!(prediction.is_end_to_end, "{said}");
+        assert_eq!(project.domain.action_names()[prediction.action_index()], action, "{said}");
+        let found = prediction.events.iter().find_map(|event| match event {
+            EventKind::Entities { entities } => Some(entities.as_slice()),
+            _ => None,
+        });
+        let shown = |entity: &Entity| {
+            let (start, end) = (entity.start_chars.unwrap(), entity.end_chars.unwrap());
+            let role = entity.role.as_deref().unwrap_or("-");
+            format!("{} {role} {} {start}..{end}", entity.entity, entity.value.as_str().unwrap())
+        };
+        let found: Vec<String> = found.unwrap_or_default().iter().map(shown).collect();
+        assert_eq!(found, expected, "{said}");
+    };
+    check("I live in Paris", "utter_home", &["city - Paris 10..15"]);
+    check("my home is in New York", "utter_home", &["city - New York 14..22"]);
+    check("a train from Kiel to Zürich", "utter_trip", &["place from Kiel 13..17", "place to Zürich 21..27"]);
+    check("see you later", "utter_bye", &[]);
 }

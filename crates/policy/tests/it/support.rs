@@ -27,12 +27,17 @@ pub fn train(project: &Project) -> Result<(Ensemble, Vec<Diagnostic>), Vec<Diagn
 /// Decides after a conversation written as words: `listen`, `/intent@confidence{entity: value}`, `slot=value`,
 /// `+loop`, `-loop`, `!action` (a rejection), and names of actions.
 pub fn predict(project: &Project, conversation: &str) -> Prediction {
+    decide(project, conversation.split_whitespace().map(event))
+}
+
+/// Decides after these events.
+pub fn decide(project: &Project, events: impl IntoIterator<Item = EventKind>) -> Prediction {
     let (ensemble, _) = train(project).expect("trains");
     let specs = project.config.policies.clone().unwrap_or_else(intendant_policy::default_policies);
     let ensemble = Ensemble::load(&specs, &project.domain, ensemble.store()).expect("loads what it stored");
     let mut tracker = Tracker::for_domain("user", &project.domain);
-    for word in conversation.split_whitespace() {
-        tracker.update(Event::new(Timestamp::default(), event(word)));
+    for kind in events {
+        tracker.update(Event::new(Timestamp::default(), kind));
     }
     ensemble.predict(&tracker, &project.domain)
 }
