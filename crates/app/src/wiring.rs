@@ -160,6 +160,7 @@ pub fn broker_environment(environment: &Environment) -> Result<open_broker::Envi
         rasa_environment: environment.text("RASA_ENVIRONMENT"),
         rabbitmq_certificate: environment.text("RABBITMQ_SSL_CLIENT_CERTIFICATE"),
         rabbitmq_key: environment.text("RABBITMQ_SSL_CLIENT_KEY"),
+        export_process_id: None,
         sql: SqlEnvironment { schema: environment.text("POSTGRESQL_SCHEMA"), connections_max },
     })
 }
@@ -298,7 +299,11 @@ async fn station(channel: &ChannelConfig, open: Open, client: &HttpClient) -> Re
     for option in unknown {
         tracing::warn!(channel = channel.name, option, "this option is not known and has no effect");
     }
-    let reach = Reach { web: Arc::new(HttpWeb::new(client.clone())), clock: Arc::new(SystemClock) };
+    let client = match platform.proxy() {
+        Some(proxy) => HttpClient::through(proxy).map_err(|error| unusable(channel, &error.chain()))?,
+        None => client.clone(),
+    };
+    let reach = Reach { web: Arc::new(HttpWeb::new(client)), clock: Arc::new(SystemClock) };
     let station = Station::new(platform, reach);
     station.start().await.map_err(|error| unusable(channel, &error.chain()))?;
     Ok(Channel::Station(Arc::new(station)))

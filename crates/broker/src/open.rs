@@ -36,6 +36,8 @@ pub struct Environment {
     pub rabbitmq_certificate: Option<String>,
     /// `RABBITMQ_SSL_CLIENT_KEY`.
     pub rabbitmq_key: Option<String>,
+    /// By which consumers know the messages of one `export`; none where conversations are held.
+    pub export_process_id: Option<String>,
     /// `POSTGRESQL_SCHEMA` and the like.
     pub sql: SqlEnvironment,
 }
@@ -61,6 +63,7 @@ pub async fn event_broker(
                 let described = settings.address();
                 Arc::new(outbox(&options, PostgresTransport::new(*settings), &described)?)
             }
+            SqlSettings::MySql(_) => return Err(SqlSettings::no_mysql("event_broker")),
         },
         "pika" => {
             let mut pika = Pika::new(config, environment)?;

@@ -7,7 +7,7 @@ use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind, Result};
 use intendant_rasa_format::endpoints::EndpointConfig;
 
-use crate::amqp::{Address, Connection, Topology};
+use crate::amqp::{Address, Connection, Labels, Topology};
 use crate::open::{Environment, Options};
 use crate::outbox::Transport;
 use crate::tls::TlsFiles;
@@ -21,7 +21,7 @@ const QUEUE_DEFAULT: &str = "rasa_core_events";
 pub struct Pika {
     address: Address,
     topology: Topology,
-    app_id: Option<String>,
+    labels: Labels,
     connection: Option<Connection>,
 }
 
@@ -36,8 +36,11 @@ impl Pika {
             queues.push(QUEUE_DEFAULT.to_owned());
         }
         let address = address(&options, environment)?;
-        let app_id = environment.rasa_environment.clone();
-        Ok(Self { address, topology: Topology { exchange, queues }, app_id, connection: None })
+        let labels = Labels {
+            app_id: environment.rasa_environment.clone(),
+            export_process_id: environment.export_process_id.clone(),
+        };
+        Ok(Self { address, topology: Topology { exchange, queues }, labels, connection: None })
     }
 
     /// Host, port, virtual host and exchange, for messages and names of files.
@@ -63,8 +66,8 @@ impl Pika {
 impl Transport for Pika {
     fn send<'a>(&'a mut self, payloads: &'a [String]) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let (exchange, app_id) = (self.topology.exchange.clone(), self.app_id.clone());
-            self.connected().await?.publish(&exchange, app_id.as_deref(), payloads).await
+            let (exchange, labels) = (self.topology.exchange.clone(), self.labels.clone());
+            self.connected().await?.publish(&exchange, &labels, payloads).await
         })
     }
 

@@ -47,6 +47,11 @@ pub trait Platform: Send + Sync {
     /// Its name in `credentials.yml`.
     fn name(&self) -> &'static str;
 
+    /// The HTTP proxy by which the provider is to be reached.
+    fn proxy(&self) -> Option<&str> {
+        None
+    }
+
     /// Makes sense of a request below the channel's path.
     fn receive<'a>(&'a self, call: &'a Call, reach: &'a Reach) -> BoxFuture<'a, Reception>;
 

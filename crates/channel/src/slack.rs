@@ -7,6 +7,7 @@
 //!   slack_channel: "C123"              # listen and write there; without it, direct messages
 //!   use_threads: true
 //!   conversation_granularity: "thread" # sender, channel or thread
+//!   proxy: "http://proxy:3128"         # by which Slack is reached
 //! ```
 //!
 //! Source: Slack API, Verifying requests from Slack, Events API, chat.postMessage, Block Kit.
@@ -47,6 +48,7 @@ struct Slack {
     ignored_retries: Vec<String>,
     retry_reason_header: String,
     retry_number_header: String,
+    proxy: Option<String>,
     api: String,
 }
 
@@ -78,10 +80,6 @@ pub fn open(fields: &mut Fields<'_>) -> Arc<dyn Platform> {
             Conversations::OfUser
         }
     };
-    if fields.text("proxy").is_some() {
-        fields
-            .problem("`proxy` is not in this version: let the whole process reach Slack, or set `api_base`");
-    }
     Arc::new(Slack {
         token: fields.required("slack_token", "the bot's OAuth token, xoxb-…"),
         signing_secret: fields.required("slack_signing_secret", "under Basic Information of the app"),
@@ -91,6 +89,7 @@ pub fn open(fields: &mut Fields<'_>) -> Arc<dyn Platform> {
         ignored_retries: fields.texts_or("errors_ignore_retry", &["http_timeout"]),
         retry_reason_header: fields.text_or("slack_retry_reason_header", "x-slack-retry-reason"),
         retry_number_header: fields.text_or("slack_retry_number_header", "x-slack-retry-num"),
+        proxy: fields.text("proxy"),
         api: fields.api_base(API),
     })
 }
@@ -326,6 +325,10 @@ fn button(button: &Value) -> Value {
 impl Platform for Slack {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 
     fn receive<'a>(&'a self, call: &'a Call, reach: &'a Reach) -> BoxFuture<'a, Reception> {

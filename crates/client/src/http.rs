@@ -21,6 +21,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::endpoint::Endpoint;
+use crate::way::Way;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,7 +40,7 @@ pub type Stream = BoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 /// Sends requests; cheap to clone, all clones share their connections.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Way>, Full<Bytes>>,
 }
 
 /// A request without its address.
@@ -102,10 +103,16 @@ impl Answer {
 impl HttpClient {
     /// A client that trusts the system's certificate authorities.
     pub fn new() -> Result<Self> {
-        let mut roots = RootCertStore::empty();
-        // A machine without certificates can still speak plain HTTP; HTTPS then fails by itself.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Self::with_roots(roots)
+        Self::by(Way::Straight(connector()), system_roots())
+    }
+
+    /// A client that trusts the system's certificate authorities and reaches every server through the
+    /// HTTP proxy at this address.
+    ///
+    /// # Errors
+    /// When the address cannot be used.
+    pub fn through(proxy: &str) -> Result<Self> {
+        Self::by(Way::through(proxy, connector())?, system_roots())
     }
 
     /// A client that trusts only the authorities of a PEM file, as `cafile` of an endpoint asks.
@@ -126,7 +133,7 @@ impl HttpClient {
         if roots.is_empty() {
             return Err(unusable("holds no certificate".to_owned()));
         }
-        Self::with_roots(roots)
+        Self::by(Way::Straight(connector()), roots)
     }
 
     /// This client, or another one when the endpoint names a `cafile`.
@@ -140,13 +147,9 @@ impl HttpClient {
         }
     }
 
-    fn with_roots(roots: RootCertStore) -> Result<Self> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    fn by(way: Way, roots: RootCertStore) -> Result<Self> {
         let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls_config(roots)?);
-        let connector = tls.https_or_http().enable_http1().wrap_connector(http);
+        let connector = tls.https_or_http().enable_http1().wrap_connector(way);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
@@ -221,6 +224,21 @@ impl HttpClient {
             Err(Error::new(Kind::Timeout, format!("no answer from {url} within {} s", limit.as_secs())))
         })
     }
+}
+
+fn connector() -> HttpConnector {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    http
+}
+
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    // A machine without certificates can still speak plain HTTP; HTTPS then fails by itself.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 /// The body without its `Content-Encoding`; one that we did not ask for stays as it is.

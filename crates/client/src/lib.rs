@@ -23,4 +23,5 @@ pub mod paid;
 pub mod remote;
 pub mod retry;
 pub mod service_account;
+pub mod way;
 pub mod web;

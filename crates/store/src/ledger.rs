@@ -55,6 +55,7 @@ pub async fn open(
         SqlSettings::Postgres(settings) => {
             Arc::new(GroupLedger::start(PostgresLedger::open(&settings).await?))
         }
+        SqlSettings::MySql(_) => return Err(SqlSettings::no_mysql("budget.database")),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Where conversations are kept (memory, SQLite, PostgreSQL, Redis) and who has the floor in them;
+//! Where conversations are kept (memory, SQLite, PostgreSQL, MySQL, Redis) and who has the floor in them;
 //! where spent money is written down.
 //!
 //! SQL stores use the `events` table and Redis the values exactly as Rasa creates them, so that an
@@ -18,7 +18,10 @@ pub mod ledger_sql;
 pub mod ledger_sqlite;
 pub mod lock;
 pub mod memory;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 pub mod open;
+mod patience;
 pub mod postgres;
 pub mod queue;
 pub mod redis;

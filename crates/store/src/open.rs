@@ -44,6 +44,16 @@ pub async fn tracker_store(
             SqlSettings::Postgres(settings) => {
                 (Arc::new(postgres::open(&settings).await?), PATIENCE, settings.address())
             }
+            #[cfg(feature = "mysql")]
+            SqlSettings::MySql(address) => {
+                (Arc::new(crate::mysql::open(&address).await?), PATIENCE, address.shown())
+            }
+            #[cfg(not(feature = "mysql"))]
+            SqlSettings::MySql(_) => {
+                let message = "tracker_store: this program was built without MySQL; use `dialect: postgresql` or \
+                               `dialect: sqlite`";
+                return Err(Error::new(Kind::Unsupported, message));
+            }
         },
         "redis" => {
             let settings = redis_link::read(config, SETTING, 0, "tracker:")?;
@@ -52,8 +62,8 @@ pub async fn tracker_store(
         }
         "mongod" | "dynamo" => {
             let message = format!(
-                "tracker_store: `type: {kind}` is not supported; use `type: sql` with `dialect: postgresql`, or \
-                 `type: redis`"
+                "tracker_store: `type: {kind}` is not supported; use `type: sql` with `dialect: postgresql` or \
+                 `mysql`, or `type: redis`"
             );
             return Err(Error::new(Kind::Unsupported, message));
         }
@@ -88,6 +98,7 @@ pub async fn lock_store(
             SqlSettings::Postgres(settings) => {
                 Arc::new(TicketLocks::new(PostgresRecords::open(&settings).await?, lifetime))
             }
+            SqlSettings::MySql(_) => return Err(SqlSettings::no_mysql(SETTING)),
         },
         _ => return Err(unsupported(SETTING, kind, LOCK_STORES)),
     })

@@ -12,11 +12,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, PgPool};
 
 use crate::group::{ColumnKind, Connection, Field, Foreign, GroupWriter, Row, Table};
+use crate::patience::Patience;
 use crate::sql::{EVENTS, EventReader, SqlStore};
 use crate::sql_settings::Postgres;
 
-/// Time between attempts to connect at start.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a reader may wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -68,24 +67,12 @@ pub(crate) fn pool(settings: &Postgres) -> PgPool {
 /// # Errors
 /// When the server refuses. While there is none, it is waited for, as by Rasa.
 pub async fn prepare(settings: &Postgres, create: &'static [&'static str]) -> Result<()> {
-    let mut is_told = false;
-    loop {
-        let error = match try_prepare(settings, create).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        let address = settings.address();
-        if kind_of(&error) != Kind::Unavailable || !is_passing(&error) {
-            return Err(
-                Error::new(Kind::Refused, format!("cannot use the database at {address}")).because(error)
-            );
-        }
-        if !is_told {
-            tracing::warn!(address, %error, "the database cannot be reached; waiting for it");
-            is_told = true;
-        }
-        tokio::time::sleep(RETRY_INTERVAL).await;
+    let mut patience = Patience::default();
+    while let Err(error) = try_prepare(settings, create).await {
+        let may_pass = is_passing(&error);
+        patience.bear(&settings.address(), error, may_pass).await?;
     }
+    Ok(())
 }
 
 async fn try_prepare(

@@ -54,7 +54,9 @@ impl SqlStore {
 
     async fn read(&self, sender_id: &str, scope: Scope) -> Result<Vec<Arc<Event>>> {
         let rows = self.reader.data(sender_id, scope).await?;
-        Ok(rows.into_iter().filter_map(|data| event(sender_id, &data)).collect())
+        let events = rows.into_iter().filter_map(|data| event(sender_id, &data)).collect();
+        // A column of times may be less exact than the events.
+        Ok(if scope == Scope::LastSession { self.last_session(events) } else { events })
     }
 
     fn must_look(&self) -> bool {

@@ -31,6 +31,36 @@ pub enum SqlSettings {
     Sqlite(PathBuf),
     /// A server.
     Postgres(Box<Postgres>),
+    /// A server of MySQL or MariaDB, for conversations only.
+    MySql(MySqlAddress),
+}
+
+impl SqlSettings {
+    /// What is said where a MySQL server cannot hold what is to be kept.
+    pub fn no_mysql(setting: &str) -> Error {
+        let message = format!(
+            "{setting}: a MySQL database holds conversations only; use `dialect: postgresql` or `dialect: sqlite` here"
+        );
+        Error::new(Kind::Unsupported, message)
+    }
+}
+
+/// A MySQL database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MySqlAddress {
+    /// `mysql://…`
+    pub url: String,
+    /// Most connections that read.
+    pub connections_max: u32,
+}
+
+impl MySqlAddress {
+    /// Host, port and database, for messages.
+    pub fn shown(&self) -> String {
+        let rest = self.url.trim_start_matches("mysql://");
+        let rest = rest.split('?').next().unwrap_or(rest);
+        rest.rsplit_once('@').map_or(rest, |(_, place)| place).to_owned()
+    }
 }
 
 /// A PostgreSQL database.
@@ -68,6 +98,7 @@ pub fn read(
         None => option("dialect").unwrap_or_else(|| "sqlite".to_owned()),
     };
     let db = option("db").unwrap_or_else(|| default_db.to_owned());
+    let connections_max = environment.connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT).max(1);
     match dialect.split('+').next().unwrap_or_default() {
         "sqlite" => Ok(SqlSettings::Sqlite(match full_url {
             Some((_, path)) => PathBuf::from(path.strip_prefix('/').unwrap_or(path)),
@@ -89,13 +120,20 @@ pub fn read(
                 options: parsed(&address)?,
                 login_options: login.map(|login| parsed(&login)).transpose()?,
                 schema: schema.clone(),
-                connections_max: environment.connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT).max(1),
+                connections_max,
             })))
+        }
+        "mysql" | "mariadb" => {
+            let address = match full_url {
+                Some((_, rest)) => rest.to_owned(),
+                None => format!("{}/{}{}", server(config)?, encoded(&db), query(config)),
+            };
+            Ok(SqlSettings::MySql(MySqlAddress { url: format!("mysql://{address}"), connections_max }))
         }
         other => {
             let message = format!(
-                "{setting}: the SQL dialect '{other}' is not supported; use `dialect: postgresql` or \
-                 `dialect: sqlite`"
+                "{setting}: the SQL dialect '{other}' is not supported; use `dialect: postgresql`, `dialect: mysql` \
+                 or `dialect: sqlite`"
             );
             Err(Error::new(Kind::Unsupported, message))
         }
@@ -191,6 +229,7 @@ mod tests {
                     options.get_options()
                 ))
             }
+            Ok(SqlSettings::MySql(mysql)) => Ok(format!("{} {}", mysql.url, mysql.shown())),
             Err(error) => Err(error.message),
         }
     }
@@ -205,10 +244,17 @@ mod tests {
         check(Some("localhost"), json!({"dialect": "sqlite", "db": "a/b.db"}), Ok("a/b.db"));
         check(Some("sqlite:///x.db"), json!({}), Ok("x.db"));
         check(Some("sqlite:////abs/x.db"), json!({}), Ok("/abs/x.db"));
-        let mysql = "tracker_store: the SQL dialect 'mysql' is not supported; use `dialect: postgresql` or \
-                     `dialect: sqlite`";
-        check(None, json!({"dialect": "mysql+pymysql"}), Err(mysql));
-        check(Some("mysql://u@h/db"), json!({}), Err(mysql));
+        let oracle = "tracker_store: the SQL dialect 'oracle' is not supported; use `dialect: postgresql`, \
+                      `dialect: mysql` or `dialect: sqlite`";
+        check(None, json!({"dialect": "oracle"}), Err(oracle));
+        let extra =
+            json!({"dialect": "mysql+pymysql", "username": "u", "password": "a/b", "db": "d", "port": 3307});
+        check(Some("h"), extra, Ok("mysql://u:a%2Fb@h:3307/d h:3307/d"));
+        check(
+            Some("mysql+pymysql://u:p@h/db?ssl-mode=required"),
+            json!({}),
+            Ok("mysql://u:p@h/db?ssl-mode=required h/db"),
+        );
         let plain = Ok("u@h:5432/db Prefer None None");
         check(Some("postgresql://u@h/db"), json!({}), plain);
         check(Some("postgresql+psycopg2://u:p@h/db"), json!({}), plain);

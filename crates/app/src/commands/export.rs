@@ -55,7 +55,8 @@ async fn export(arguments: &ExportArgs, environment: &Environment) -> Result<Exi
         return Err(Failure::new("", message));
     }
     let outside = |error: Error| Failure::of("", &error);
-    let settings = wiring::broker_environment(environment)?;
+    let mut settings = wiring::broker_environment(environment)?;
+    settings.export_process_id = Some(uuid::Uuid::new_v4().simple().to_string());
     let store = intendant_store::open::tracker_store(endpoints.tracker_store.as_ref(), &settings.sql)
         .await
         .map_err(outside)?;

@@ -309,6 +309,35 @@ fn what_was_taken_is_answered_before_the_end() {
 }
 
 #[test]
+fn slack_is_reached_through_a_proxy() {
+    let sandbox = project();
+    // Asked for a tunnel, the stand-in agrees, and then stands in for what is behind it.
+    let proxy = StandIn::start(&json!({}));
+    let server = start(
+        &sandbox,
+        &json!({"slack": {
+            "slack_token": "xoxb-1",
+            "slack_signing_secret": "signing secret",
+            "proxy": format!("http://anna:secret@127.0.0.1:{}", proxy.port),
+            "api_base": "http://slack.invalid",
+        }}),
+    );
+    let event = json!({"type": "message", "channel": "D1", "channel_type": "im", "user": "U1", "text": "/hello",
+                       "ts": "2.5"});
+    let message = json!({
+        "to": "POST /webhooks/slack/webhook",
+        "proof": "slack",
+        "json": {"type": "event_callback", "event_id": "Ev1", "event": event},
+    });
+    assert_eq!(ask(&server, &message).status, 200);
+    let calls = proxy.calls(2);
+    assert_eq!(calls[0]["call"], "CONNECT slack.invalid:80");
+    assert_eq!(calls[1]["call"], "POST /api/chat.postMessage");
+    assert_eq!(calls[1]["json"]["channel"], "D1");
+    assert!(server.stop().unwrap().success());
+}
+
+#[test]
 fn unusable_credentials_name_the_way_out() {
     let sandbox = project();
     let check = |credentials: &str, expected: &str| {
@@ -330,6 +359,10 @@ fn unusable_credentials_name_the_way_out() {
     check(
         "telegram:\n  access_token: a\n  verify: b\n  webhook_url: https://x.y\n  api_base: http://127.0.0.1:9\n",
         "credentials.yml:1: telegram: ",
+    );
+    check(
+        "slack:\n  slack_token: a\n  slack_signing_secret: b\n  proxy: proxy:3128\n",
+        "slack: the proxy's address must be http://host:port",
     );
     check("twilio_voice:\n  speech_timeout: soon\n", "`speech_timeout` must be a number of seconds or auto");
 }

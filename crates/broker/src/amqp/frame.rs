@@ -51,6 +51,7 @@ pub(super) const DURABLE: u8 = 2;
 pub(super) const PASSIVE: u8 = 1;
 
 /// Bits of a content header that tell which properties follow, in this order.
+const HEADERS: u16 = 1 << 13;
 const DELIVERY_MODE: u16 = 1 << 12;
 const MESSAGE_ID: u16 = 1 << 7;
 const APP_ID: u16 = 1 << 3;
@@ -268,18 +269,28 @@ impl Writer {
 pub(super) struct Properties<'a> {
     pub(super) message_id: Option<&'a str>,
     pub(super) app_id: Option<&'a str>,
+    /// A header with its name.
+    pub(super) header: Option<(&'a str, &'a str)>,
 }
 
 /// Header and body frames of a persistent message.
 pub(super) fn content(body: &[u8], properties: Properties<'_>, frame_bytes_max: usize) -> Vec<u8> {
     const PERSISTENT: u8 = 2;
-    let Properties { message_id, app_id } = properties;
-    let flag = |value: Option<&str>, bit: u16| if value.is_some() { bit } else { 0 };
+    let Properties { message_id, app_id, header: extra } = properties;
+    let flag = |is_given: bool, bit: u16| if is_given { bit } else { 0 };
     let mut header = Writer::frame(HEADER, 1);
     header.u16(BASIC_PUBLISH.0);
     header.u16(0);
     header.u64(body.len() as u64);
-    header.u16(DELIVERY_MODE | flag(message_id, MESSAGE_ID) | flag(app_id, APP_ID));
+    let flags = [
+        flag(extra.is_some(), HEADERS),
+        flag(message_id.is_some(), MESSAGE_ID),
+        flag(app_id.is_some(), APP_ID),
+    ];
+    header.u16(flags.into_iter().fold(DELIVERY_MODE, |all, flag| all | flag));
+    if let Some(extra) = extra {
+        header.table(&[extra], &[]);
+    }
     header.u8(PERSISTENT);
     for text in [message_id, app_id].into_iter().flatten() {
         header.short(text);

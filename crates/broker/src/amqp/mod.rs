@@ -30,6 +30,9 @@ const RECEIVED_MAX: usize = 1024;
 /// Most payloads sent before they are confirmed.
 const UNCONFIRMED_MAX: usize = 512;
 
+/// The header of messages that `export` publishes.
+const EXPORT_PROCESS_ID: &str = "rasa-export-process-id";
+
 const CAPABILITIES: [&str; 3] =
     ["publisher_confirms", "authentication_failure_close", "consumer_cancel_notify"];
 
@@ -57,6 +60,26 @@ pub struct Topology {
     pub exchange: String,
     /// Durable queues bound to it.
     pub queues: Vec<String>,
+}
+
+/// What tells consumers where messages come from.
+#[derive(Clone, Debug, Default)]
+pub struct Labels {
+    /// The application.
+    pub app_id: Option<String>,
+    /// The `export` that publishes stored events again.
+    pub export_process_id: Option<String>,
+}
+
+impl Labels {
+    fn properties(&self) -> Properties<'_> {
+        let id = self.export_process_id.as_deref();
+        Properties {
+            message_id: None,
+            app_id: self.app_id.as_deref(),
+            header: id.map(|id| (EXPORT_PROCESS_ID, id)),
+        }
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -180,8 +203,9 @@ impl Connection {
     }
 
     /// Publishes persistent messages in order; the broker has them all when it returns.
-    pub async fn publish(&mut self, exchange: &str, app_id: Option<&str>, bodies: &[String]) -> Result<()> {
-        let messages = bodies.iter().map(|body| (body.as_str(), Properties { app_id, message_id: None }));
+    pub async fn publish(&mut self, exchange: &str, labels: &Labels, bodies: &[String]) -> Result<()> {
+        let properties = labels.properties();
+        let messages = bodies.iter().map(|body| (body.as_str(), properties));
         self.publish_all((exchange, ""), &messages.collect::<Vec<_>>()).await
     }
 
@@ -190,7 +214,7 @@ impl Connection {
     pub async fn publish_to(&mut self, queue: &str, messages: &[Message]) -> Result<()> {
         let messages = messages.iter().map(|message| {
             let message_id = message.key.as_deref();
-            (message.body.as_str(), Properties { app_id: None, message_id })
+            (message.body.as_str(), Properties { message_id, ..Properties::default() })
         });
         self.publish_all(("", queue), &messages.collect::<Vec<_>>()).await
     }

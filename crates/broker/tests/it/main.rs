@@ -88,7 +88,7 @@ async fn what_is_not_there_is_named() {
         .await;
     check(settings(Some("my.Broker"), json!({})), "event_broker: `my.Broker` is a class in Python").await;
     let mysql = settings(Some("sql"), json!({"dialect": "mysql"}));
-    check(mysql, "event_broker: the SQL dialect 'mysql' is not supported").await;
+    check(mysql, "event_broker: a MySQL database holds conversations only").await;
     check(settings(Some("file"), json!({"path": "/no/such/folder/x"})), "cannot open the event log /no/such")
         .await;
     let gssapi = settings(Some("kafka"), json!({"sasl_mechanism": "GSSAPI"}));

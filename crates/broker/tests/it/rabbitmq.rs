@@ -2,7 +2,7 @@
 
 use fixtures::amqp::Consumer;
 use fixtures::services::{Kind, Service};
-use intendant_broker::open::event_broker;
+use intendant_broker::open::{Environment, event_broker};
 use intendant_rasa_format::endpoints::EndpointConfig;
 use serde_json::{Value, json};
 
@@ -31,6 +31,19 @@ async fn rabbitmq_gets_every_event_in_order_whatever_happens_to_it() {
             assert_eq!(message.properties, [&[0x10, 0x08, 2, 4][..], b"test"].concat());
         }
         assert!(consumer.get(queue).unwrap().is_none());
+    }
+
+    // What `export` publishes says so.
+    let exporting = Environment { export_process_id: Some("p7".to_owned()), ..environment() };
+    let broker = event_broker(Some(&config), &exporting).await.unwrap().unwrap();
+    broker.publish("a", &numbered(0)).await.unwrap();
+    broker.flush().await.unwrap();
+    drop(broker);
+    for queue in ["one", "two"] {
+        let message = consumer.get(queue).unwrap().unwrap();
+        consumer.acknowledge(&message).unwrap();
+        let headers = b"\0\0\0\x1e\x16rasa-export-process-idS\0\0\0\x02p7";
+        assert_eq!(message.properties, [&[0x30, 0x08], &headers[..], &[2, 4], b"test"].concat());
     }
 
     // Killed while events come, and back later.

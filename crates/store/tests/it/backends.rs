@@ -243,8 +243,8 @@ async fn what_is_not_supported_is_named() {
         };
         assert_eq!(found, expected);
     };
-    let instead = "tracker_store: `type: mongod` is not supported; use `type: sql` with `dialect: postgresql`, or \
-                   `type: redis`";
+    let instead = "tracker_store: `type: mongod` is not supported; use `type: sql` with `dialect: postgresql` or \
+                   `mysql`, or `type: redis`";
     check(config("mongod", None, json!({})), instead).await;
     let class = "tracker_store: `my.Store` is a class in Python and cannot be loaded; use `sql`, `redis`, or none for \
                  memory";

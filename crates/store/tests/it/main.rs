@@ -11,5 +11,7 @@ mod ledger;
 mod ledger_redis;
 mod ledger_stress;
 mod lock_suite;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod support;
 mod tracker_suite;
