@@ -239,7 +239,7 @@ pub struct CoreTraining {
     /// How many conversations to glue together from stories; 0 for none.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub augmentation: usize,
-    /// Accepted for compatibility; no plots are written.
+    /// Draw the stories as one graph in story_blocks_connections.html.
     #[arg(long)]
     pub debug_plots: bool,
 }

@@ -42,7 +42,7 @@ pub struct CoreTestOptions {
     /// End with exit code 1 when a prediction is wrong.
     #[arg(long)]
     pub fail_on_prediction_errors: bool,
-    /// Address of a story file (not in this version).
+    /// Address of a file with test stories, to take in place of --stories.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// Compare the models that `train core --config A B` wrote below the folder of --model.

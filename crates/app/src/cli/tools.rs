@@ -19,7 +19,7 @@ pub struct VisualizeArgs {
     #[arg(long, default_value = "graph.html", value_name = "FILE")]
     pub out: PathBuf,
     /// Merge situations that agree within this many actions.
-    #[arg(long, default_value_t = 2, value_name = "N")]
+    #[arg(long, default_value_t = crate::commands::visualize::MAX_HISTORY_DEFAULT, value_name = "N")]
     pub max_history: usize,
     /// Files or folders with example messages, shown instead of intents; `data` if it is there.
     #[arg(short = 'u', long, num_args = 1.., value_name = "PATH")]
@@ -217,7 +217,7 @@ pub struct InteractiveOptions {
     /// How many conversations to glue together from stories; 0 for none.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub augmentation: usize,
-    /// Accepted for compatibility; no plots are written.
+    /// Draw the stories as one graph in story_blocks_connections.html.
     #[arg(long)]
     pub debug_plots: bool,
     /// Accepted for compatibility; training is from scratch, in seconds.

@@ -20,13 +20,14 @@ pub fn telemetry(arguments: &TelemetryArgs) -> ExitCode {
     }
 }
 
-/// Refuses `intendant x` and says what to use.
+/// Says of `intendant x` what to use; with `--production` somebody counts on a server, who gets an error.
 pub fn x(arguments: &XArgs) -> Result<ExitCode, Failure> {
-    let is_production = arguments.rest.iter().any(|argument| argument == "--production");
-    let way = if is_production {
-        "run `intendant run` with the endpoints and credentials that the configuration server handed out"
-    } else {
-        "`intendant up` serves the project with its console"
-    };
-    Err(Failure::new("", format!("Rasa X was discontinued and is no part of this program: {way}")))
+    const GONE: &str = "Rasa X was discontinued and is no part of this program";
+    if arguments.rest.iter().any(|argument| argument == "--production") {
+        let way =
+            "run `intendant run` with the endpoints and credentials that the configuration server handed out";
+        return Err(Failure::new("", format!("{GONE}: {way}")));
+    }
+    say!("{GONE}: `intendant up` serves the project with its console");
+    Ok(ExitCode::SUCCESS)
 }

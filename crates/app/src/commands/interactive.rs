@@ -83,6 +83,7 @@ fn model_path(wish: &Wish, project: &Project, environment: &Environment) -> Resu
         only: wish.is_core_only.then_some(TrainingType::Core),
         out: options.out.clone(),
         augmentation: options.augmentation,
+        draws_stories: options.debug_plots,
         force: wish.force,
         validation: None,
         ..Order::of_folder(std::path::Path::new("."))

@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::cli::{TrainArgs, TrainOutput, TrainPart};
 use crate::commands::data::validate::{ValidateOptions, validate_project};
+use crate::commands::visualize;
 use crate::failure::Failure;
 use crate::progress::TerminalProgress;
 use crate::project::{self, Paths};
@@ -34,6 +35,9 @@ use crate::watching;
 const DRY_RUN_RETRAIN: u8 = 1;
 /// Exit code of a dry run with `--force`.
 const DRY_RUN_FORCED: u8 = 8;
+
+/// Where `--debug-plots` draws the stories.
+const STORIES_PAGE: &str = "story_blocks_connections.html";
 
 /// The seed of all training that asks for no other.
 pub const SEED: u64 = 42;
@@ -55,6 +59,8 @@ pub struct Order {
     pub augmentation: usize,
     /// Train although nothing changed.
     pub force: bool,
+    /// Draw the stories too.
+    pub draws_stories: bool,
     /// Take unchanged parts from this model too; the inner `None` means those in `out`, one of
     /// which must exist.
     pub finetune: Option<Option<PathBuf>>,
@@ -80,6 +86,7 @@ impl Order {
             threads: output.num_threads,
             augmentation: intendant_policy::DEFAULT_AUGMENTATION,
             force: false,
+            draws_stories: false,
             finetune: output.finetune.clone(),
             dry_run: false,
             validation: None,
@@ -104,6 +111,7 @@ impl Order {
             threads: None,
             augmentation: intendant_policy::DEFAULT_AUGMENTATION,
             force: false,
+            draws_stories: false,
             finetune: None,
             dry_run: false,
             validation: Some(ValidateOptions::default()),
@@ -253,6 +261,7 @@ fn order(arguments: TrainArgs, quiet: bool) -> Result<Order, Failure> {
             });
             Order {
                 augmentation: core.augmentation,
+                draws_stories: core.debug_plots,
                 force: arguments.force,
                 dry_run: arguments.dry_run,
                 validation,
@@ -266,7 +275,8 @@ fn order(arguments: TrainArgs, quiet: bool) -> Result<Order, Failure> {
         Some(TrainPart::Core { stories, config, domain, output, core, force, .. }) => {
             let paths = Paths { config: config.into_iter().next(), domain, data: stories };
             let only = Some(TrainingType::Core);
-            Order { only, augmentation: core.augmentation, force, ..Order::new(paths, &output, quiet) }
+            let (augmentation, draws_stories) = (core.augmentation, core.debug_plots);
+            Order { only, augmentation, draws_stories, force, ..Order::new(paths, &output, quiet) }
         }
     })
 }
@@ -285,6 +295,10 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
                 return Err(Failure::new("", too_many(&findings)));
             }
         }
+    }
+    if order.draws_stories {
+        let examples = visualize::examples(&project);
+        visualize::draw(&project, &examples, visualize::MAX_HISTORY_DEFAULT, Path::new(STORIES_PAGE))?;
     }
     let (recipe, training_type) = recipe(project, order.augmentation, order.only)?;
     let known = known(order)?;

@@ -17,6 +17,8 @@ use crate::project::{self, Paths};
 use crate::report;
 use crate::terminal::say;
 
+/// Actions within which situations must agree to be drawn as one.
+pub const MAX_HISTORY_DEFAULT: usize = 2;
 /// Folder with example messages when none is named.
 const DEFAULT_DATA: &str = "data";
 
@@ -32,18 +34,33 @@ pub fn run(arguments: &VisualizeArgs, environment: &Environment) -> Result<ExitC
     };
     let examples =
         if nlu.is_empty() { BTreeMap::new() } else { examples(&read(Vec::new(), nlu, environment)?) };
-    let stories = sequences(&project);
-    if stories.is_empty() {
+    if !draw(&project, &examples, arguments.max_history, &arguments.out)? {
         return Err(Failure::new("", "no stories found; name files or folders with --stories"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Draws the stories of a project on a page; `false` when there are none.
+///
+/// # Errors
+/// When the page cannot be written.
+pub fn draw(
+    project: &Project,
+    examples: &BTreeMap<String, String>,
+    max_history: usize,
+    out: &Path,
+) -> Result<bool, Failure> {
+    let stories = sequences(project);
+    if stories.is_empty() {
+        return Ok(false);
     }
     let stories: Vec<&[Arc<Event>]> = stories.iter().map(Vec::as_slice).collect();
     let example = |intent: &str| examples.get(intent).cloned();
-    let graph =
-        story_graph::of_stories(&stories, &Options { max_history: arguments.max_history, example: &example });
+    let graph = story_graph::of_stories(&stories, &Options { max_history, example: &example });
     let page = graph.html("Stories");
-    files::write_whole(&arguments.out, page.as_bytes()).map_err(|error| Failure::of("", &error))?;
-    say!("{} stories, {} nodes: {}", stories.len(), graph.len(), arguments.out.display());
-    Ok(ExitCode::SUCCESS)
+    files::write_whole(out, page.as_bytes()).map_err(|error| Failure::of("", &error))?;
+    say!("{} stories, {} nodes: {}", stories.len(), graph.len(), out.display());
+    Ok(true)
 }
 
 fn read(domain: Vec<PathBuf>, data: Vec<PathBuf>, environment: &Environment) -> Result<Project, Failure> {

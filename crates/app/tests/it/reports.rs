@@ -6,7 +6,8 @@ use std::path::Path;
 use fixtures::project::Sandbox;
 use serde_json::Value;
 
-use crate::{intendant, repository};
+use crate::stand_in::serve_files;
+use crate::{intendant, repository, succeed, trained_starter};
 
 fn names(folder: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder).unwrap();
@@ -106,4 +107,20 @@ fn exchanged_labels_are_found() {
         assert!(errors.iter().any(|error| error["text"] == suspect["text"]), "{suspect}");
     }
     assert_eq!(findings, test("two"));
+}
+
+#[test]
+fn test_stories_come_from_elsewhere_and_stories_are_drawn() {
+    let sandbox = trained_starter();
+    let story = "stories:\n- story: hello\n  steps:\n  - user: hello there\n    intent: greet\n  - action: utter_greet\n";
+    let site = serve_files(vec![("/stories?raw", "text/yaml", story.as_bytes().to_vec())]);
+    let told = succeed(sandbox.path(), &["test", "core", "--e2e", "--url", &format!("{site}stories?raw")]);
+    assert!(told.contains("1 of 1 test stories went as expected"), "{told}");
+    let output = intendant(sandbox.path(), &["test", "core", "--url", &format!("{site}other.yml")]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("other.yml was answered with status 404"), "{told}");
+
+    succeed(sandbox.path(), &["train", "core", "--debug-plots"]);
+    let page = std::fs::read_to_string(sandbox.at("story_blocks_connections.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("utter_greet"), "{page}");
 }

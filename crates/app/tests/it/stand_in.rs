@@ -117,3 +117,35 @@ fn read(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
     let path = target.split('?').next().unwrap_or(&target).to_owned();
     Some((path, Value::Object(call)))
 }
+
+/// A file on a site: its path, its media type, what it holds.
+type SiteFile = (&'static str, &'static str, Vec<u8>);
+
+/// Serves files until the test's process ends; gives the address, with a slash at its end. Other paths are not found.
+pub fn serve_files(files: Vec<SiteFile>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // A browser gives up connections as it likes.
+            let _ = stream.and_then(|stream| answer(stream, &files));
+        }
+    });
+    address
+}
+
+fn answer(mut stream: TcpStream, files: &[SiteFile]) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let first = lines.next().transpose()?.unwrap_or_default();
+    for line in lines {
+        if line?.is_empty() {
+            break;
+        }
+    }
+    let file = files.iter().find(|(path, ..)| Some(*path) == first.split(' ').nth(1));
+    let (status, kind, body) =
+        file.map_or(("404 Not Found", "text/plain", &[][..]), |(_, kind, body)| ("200 OK", *kind, body));
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-type: {kind}; charset=utf-8\r\n")?;
+    write!(stream, "content-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
+    stream.write_all(body)
+}

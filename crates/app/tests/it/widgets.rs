@@ -1,7 +1,5 @@
 //! Chat widgets of others in a real browser, on a site of another origin, against the `socketio` channel.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 use fixtures::browser::Browser;
@@ -9,6 +7,7 @@ use fixtures::process::Server;
 use fixtures::project::Sandbox;
 use serde_json::json;
 
+use crate::stand_in::serve_files;
 use crate::{binary, repository, succeed, trained_starter};
 
 const GREETING: &str = "Hello! How is your day going?";
@@ -16,34 +15,8 @@ const KEY: &str = "a key that nobody else knows at all";
 
 /// Serves a page and its script until the test's process ends; gives its address.
 fn site(page: String, script: &Path) -> String {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = format!("http://127.0.0.1:{}/", listener.local_addr().unwrap().port());
     let script = std::fs::read(script).unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            // A browser gives up connections as it likes.
-            let _ = stream.and_then(|stream| answer(stream, page.as_bytes(), &script));
-        }
-    });
-    address
-}
-
-fn answer(mut stream: TcpStream, page: &[u8], script: &[u8]) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let first = lines.next().transpose()?.unwrap_or_default();
-    for line in lines {
-        if line?.is_empty() {
-            break;
-        }
-    }
-    let (kind, body) = match first.split(' ').nth(1) {
-        Some("/") => ("text/html", page),
-        Some("/widget.js") => ("text/javascript", script),
-        _ => ("text/plain", b"".as_slice()),
-    };
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: {kind}; charset=utf-8\r\n")?;
-    write!(stream, "content-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
-    stream.write_all(body)
+    serve_files(vec![("/", "text/html", page.into_bytes()), ("/widget.js", "text/javascript", script)])
 }
 
 /// A file of an installed package, or why the test is skipped.

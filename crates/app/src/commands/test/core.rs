@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use intendant_client::endpoint::Endpoint;
+use intendant_client::http::{HttpClient, Outgoing};
 use intendant_config::Environment;
 use intendant_rasa_format::project::{Files, Project};
 use intendant_rasa_format::yaml::SourceFile;
@@ -19,7 +22,12 @@ use crate::cli::testing::{CoreTestOptions, TestOutput};
 use crate::failure::Failure;
 use crate::story_report::StoryReport;
 use crate::terminal::say;
-use crate::{model, project, report};
+use crate::{model, project, report, wiring};
+
+/// How names of files with test stories begin.
+const TEST_PREFIX: &str = "test_";
+/// How long a file may take to arrive.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is tested with what.
 pub struct Order<'a> {
@@ -35,10 +43,6 @@ pub struct Order<'a> {
 
 /// Plays test stories against a model, or against several to compare them.
 pub fn run(order: &Order<'_>, environment: &Environment) -> Result<ExitCode, Failure> {
-    if order.core.url.is_some() {
-        let message = "--url is not in this version: download the file and name it with --stories";
-        return Err(Failure::new("", message));
-    }
     let stories = read_stories(order, environment)?;
     match order.models {
         _ if order.core.evaluate_model_directory => compare_folder(order, &stories),
@@ -168,16 +172,10 @@ fn runs(folder: &Path) -> Result<Vec<RunModels>, Failure> {
 }
 
 fn read_stories(order: &Order<'_>, environment: &Environment) -> Result<Vec<Story>, Failure> {
-    let found =
-        files::find(&order.core.stories, &["yml", "yaml"]).map_err(|error| Failure::of("", &error))?;
-    let is_test = |path: &std::path::Path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("test_"))
+    let read = match &order.core.url {
+        Some(url) => vec![fetch(url)?],
+        None => story_files(order)?,
     };
-    let read: Vec<SourceFile> = found
-        .iter()
-        .filter(|path| order.mode == Mode::ActionsOnly || is_test(path))
-        .map(|path| project::source_file(path))
-        .collect::<Result<_, _>>()?;
     let lookup = |name: &str| environment.get(name).map(str::to_owned);
     let (project, findings) = Project::read(Files { data: &read, ..Files::default() }, &lookup);
     if project::has_errors(&findings) {
@@ -189,6 +187,32 @@ fn read_stories(order: &Order<'_>, environment: &Environment) -> Result<Vec<Stor
         tracing::warn!("no test stories found; their files are named `test_…`, name folders with --stories");
     }
     Ok(stories)
+}
+
+fn story_files(order: &Order<'_>) -> Result<Vec<SourceFile>, Failure> {
+    let found =
+        files::find(&order.core.stories, &["yml", "yaml"]).map_err(|error| Failure::of("", &error))?;
+    let is_test =
+        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEST_PREFIX));
+    let wanted = found.iter().filter(|path| order.mode == Mode::ActionsOnly || is_test(path));
+    wanted.map(|path| project::source_file(path)).collect()
+}
+
+/// A file of test stories from elsewhere, whatever its name.
+fn fetch(url: &str) -> Result<SourceFile, Failure> {
+    let failed = |error: intendant_port::error::Error| Failure::of("", &error);
+    let answer = wiring::runtime()?.block_on(async {
+        let endpoint = Endpoint::bare(url)?;
+        HttpClient::new()?.send(&endpoint, Outgoing::get(FETCH_TIMEOUT)).await
+    });
+    let answer = answer.map_err(failed)?;
+    if !answer.status.is_success() {
+        return Err(Failure::new("", format!("{url} was answered with status {}", answer.status.as_u16())));
+    }
+    let name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let name = name.strip_prefix(TEST_PREFIX).unwrap_or(name);
+    let ending = if name.ends_with(".yml") || name.ends_with(".yaml") { "" } else { ".yml" };
+    Ok(SourceFile { path: format!("{TEST_PREFIX}{name}{ending}"), bytes: answer.body.into() })
 }
 
 fn write_reports(played: &StoryReport, options: &TestOutput) -> Result<(), Failure> {
