@@ -62,6 +62,8 @@ pub struct Score {
     pub assistant: Option<PathBuf>,
     /// Where in a message the text is that the assistant shall understand.
     pub text: Option<String>,
+    /// A predictor of the project; the version in use scores.
+    pub predictor: Option<String>,
     /// The address of a model server that takes `{"instances": […]}` and gives `{"predictions": […]}`.
     pub url: Option<String>,
     /// Headers of requests to it.

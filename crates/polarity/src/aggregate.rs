@@ -32,13 +32,17 @@ pub struct Share {
     pub share: interval::Figure,
 }
 
-/// Counts every label of every entity in every group that has at least `support_min` judgements of the entity.
+/// Counts every label of every entity in every group that has at least `support_min` judgements of the entity; each
+/// judgement comes with how often it was made.
 ///
 /// Sorted by group, then entity, then label; labels that an entity never got are not listed.
-pub fn shares<'a>(judgements: impl IntoIterator<Item = Judgement<'a>>, support_min: usize) -> Vec<Share> {
+pub fn shares<'a>(
+    judgements: impl IntoIterator<Item = (Judgement<'a>, usize)>,
+    support_min: usize,
+) -> Vec<Share> {
     let mut counts: BTreeMap<(&str, &str), BTreeMap<&str, usize>> = BTreeMap::new();
-    for Judgement { entity, label, group } in judgements {
-        *counts.entry((group, entity)).or_default().entry(label).or_default() += 1;
+    for (Judgement { entity, label, group }, count) in judgements {
+        *counts.entry((group, entity)).or_default().entry(label).or_default() += count;
     }
     let mut shares = Vec::new();
     for ((group, entity), labels) in counts {
@@ -74,11 +78,14 @@ mod tests {
 
     #[test]
     fn one_article_is_not_a_hundred_per_cent() {
-        let judgement = |entity, label, group| Judgement { entity, label, group };
-        let mut judgements = vec![judgement("Once", "positive", "2024")];
-        judgements.extend((0..8).map(|_| judgement("Often", "positive", "2024")));
-        judgements.extend((0..2).map(|_| judgement("Often", "negative", "2024")));
-        judgements.push(judgement("Often", "negative", "2023"));
+        let judgement = |entity, label, group, count| (Judgement { entity, label, group }, count);
+        let judgements = [
+            judgement("Once", "positive", "2024", 1),
+            judgement("Often", "positive", "2024", 5),
+            judgement("Often", "positive", "2024", 3),
+            judgement("Often", "negative", "2024", 2),
+            judgement("Often", "negative", "2023", 1),
+        ];
         let all = shares(judgements.iter().copied(), 1);
         assert_eq!(all.len(), 4);
         let best = top(all, "positive", 5);

@@ -11,14 +11,17 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::Failed;
+use crate::curves::Curve;
 use crate::kinds;
 use crate::measure::Figures;
 use crate::spec::{Kind, Spec};
 
 /// The node that holds what was learnt.
 const LEARNT: &str = "predictor";
+/// The node that holds how predictions move.
+const CURVES: &str = "curves";
 /// Changes when the same data and declaration would give another model.
-const TRAINING_VERSION: u32 = 1;
+const TRAINING_VERSION: u32 = 2;
 
 /// A predictor with all that is known of it.
 #[derive(Clone)]
@@ -29,6 +32,8 @@ pub struct Model {
     pub predictor: Arc<dyn Predictor>,
     /// Figures on held-out rows.
     pub figures: Figures,
+    /// How predictions move with the columns that matter.
+    pub curves: Vec<Curve>,
     /// Its id.
     pub model_id: String,
     /// Fingerprints of data and declaration.
@@ -66,7 +71,11 @@ pub fn write(model: &Model) -> Result<Vec<u8>, Failed> {
     let Value::Object(config) = config else { return Err(failed(&"the declaration is no map")) };
     let metrics: Object =
         model.figures.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect();
-    let components = vec![(LEARNT.to_owned(), model.predictor.stored())];
+    let mut components = vec![(LEARNT.to_owned(), model.predictor.stored())];
+    if !model.curves.is_empty() {
+        let state = serde_json::to_value(&model.curves).map_err(|error| failed(&error))?;
+        components.push((CURVES.to_owned(), Stored { state, tensors: BTreeMap::new() }));
+    }
     let metadata = Metadata {
         format: ARCHIVE_FORMAT,
         kind: model.spec.kind.name().to_owned(),
@@ -100,9 +109,15 @@ pub fn read(archive: &[u8]) -> Result<Model, Failed> {
     let learnt =
         nodes.remove(LEARNT).ok_or_else(|| Failed::new("the archive holds nothing that was learnt"))?;
     let predictor = kinds::load(&spec, learnt)?;
+    let curves = match nodes.remove(CURVES) {
+        Some(stored) => serde_json::from_value(stored.state)
+            .map_err(|error| Failed::new(format!("the archive's curves cannot be read: {error}")))?,
+        None => Vec::new(),
+    };
     let figures =
         metadata.metrics.iter().filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
-    Ok(Model { spec, predictor, figures, model_id: metadata.model_id, fingerprints: metadata.fingerprints })
+    let Metadata { model_id, fingerprints, .. } = metadata;
+    Ok(Model { spec, predictor, figures, curves, model_id, fingerprints })
 }
 
 /// What was declared when an archive was trained.

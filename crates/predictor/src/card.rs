@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
+use serde_json::{Value, json};
+
 use crate::archive::Model;
+use crate::curves;
 use crate::routes::Path;
 
 /// Columns that are told by how much they matter.
@@ -10,6 +13,40 @@ const IMPORTANCE_MAX: usize = 20;
 
 /// The card in Markdown.
 pub fn markdown(model: &Model, version: &str, digest: &str) -> String {
+    format!("{}{}", written(model, (version, digest)), curves::markdown(&model.curves))
+}
+
+/// The card as the body of a page, with pictures.
+pub fn body(model: &Model, version: &str, digest: &str) -> String {
+    format!("{}{}", html(&written(model, (version, digest))), curves::html(&model.curves))
+}
+
+/// The card as JSON.
+pub fn json(model: &Model, version: &str, digest: &str) -> Value {
+    let spec = &model.spec;
+    let columns: Vec<Value> = model
+        .predictor
+        .signature()
+        .fields
+        .iter()
+        .map(|field| json!({"name": field.name, "kind": field.kind.to_string(), "optional": field.is_optional}))
+        .collect();
+    let importance: Vec<Value> = model
+        .predictor
+        .importance()
+        .into_iter()
+        .map(|(name, weight)| json!({"column": name, "weight": weight}))
+        .collect();
+    json!({
+        "name": spec.name, "version": version, "kind": spec.kind.name(), "description": spec.description,
+        "owner": spec.owner, "licence": spec.licence, "limits": spec.limits, "target": spec.target,
+        "classes": model.predictor.classes(), "threshold": model.predictor.threshold(), "model_id": model.model_id,
+        "archive": digest, "data": model.fingerprints.get("data"), "metrics": model.figures, "gate": spec.gate,
+        "columns": columns, "importance": importance, "curves": model.curves,
+    })
+}
+
+fn written(model: &Model, (version, digest): (&str, &str)) -> String {
     let spec = &model.spec;
     let mut text = format!("# {}, version {version}\n\n", spec.name);
     if let Some(description) = &spec.description {
@@ -124,6 +161,21 @@ fn inline(text: &str) -> String {
         .collect();
     parts.concat()
 }
+
+/// A page with this body.
+pub fn page(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\"><title>{}</title><style>{STYLE}</style></head>\
+         <body><main>{body}</main></body></html>\n",
+        escape(title)
+    )
+}
+
+const STYLE: &str = ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;\
+    max-width:66rem;padding:0 1rem}table{border-collapse:collapse}td,th{border:1px solid #8884;padding:.25rem .6rem;\
+    text-align:left}code{font-family:ui-monospace,monospace}.curves{display:flex;flex-wrap:wrap;gap:.5rem}\
+    .curves svg{max-width:100%}";
 
 /// Text that can stand in HTML.
 pub fn escape(text: &str) -> String {

@@ -1,5 +1,7 @@
 //! Tables in files: which format, which kinds of columns, and back.
 
+use std::io::Write;
+
 use intendant_table::{Column, Kind as ColumnKind, Table, Value, csv, ndjson};
 
 use crate::Failed;
@@ -57,27 +59,163 @@ pub fn read(bytes: &[u8], format: Format, options: &csv::Options) -> Result<Read
         Format::Ndjson => ndjson::read(bytes, options),
         Format::Parquet => {
             let table = intendant_table_format::read(bytes.to_vec());
-            let table = table.map_err(|error| Failed::new(error.to_string()))?;
+            let table = table.map_err(|error| plain(&error))?;
             return Ok(Read { table, rejected: Vec::new() });
         }
     };
-    let read = read.map_err(|error| Failed::new(error.to_string()))?;
-    let rejected = read.rejected.into_iter().map(|rejected| (rejected.line, rejected.reason)).collect();
-    Ok(Read { table: read.table, rejected })
+    read.map(Read::of).map_err(|error| plain(&error))
 }
 
-/// Writes a table.
-///
-/// # Errors
-/// When the format cannot hold it.
-pub fn write(table: &Table, format: Format) -> Result<Vec<u8>, Failed> {
-    match format {
-        Format::Csv => Ok(csv::write(table, ',')),
-        Format::Ndjson => Ok(ndjson::write(table)),
-        Format::Parquet => {
-            intendant_table_format::write(table).map_err(|error| Failed::new(error.to_string()))
+/// Rows of a table of any size, some at a time.
+pub enum Batches<'a> {
+    /// Separated values.
+    Csv(csv::Batches<'a>),
+    /// JSON objects.
+    Ndjson(ndjson::Batches<'a>),
+    /// Parquet.
+    Parquet(intendant_table_format::Batches),
+}
+
+impl<'a> Batches<'a> {
+    /// Begins to read lines: CSV or NDJSON.
+    ///
+    /// # Errors
+    /// When it is not of the format.
+    pub fn of_lines(
+        source: impl std::io::Read + 'a,
+        format: Format,
+        options: &csv::Options,
+    ) -> Result<Self, Failed> {
+        match format {
+            Format::Ndjson => Ok(Self::Ndjson(ndjson::Batches::open(source, options))),
+            Format::Csv => csv::Batches::open(source, options).map(Self::Csv).map_err(|error| plain(&error)),
+            Format::Parquet => Err(Failed::new("Parquet files are no lines")),
         }
     }
+
+    /// Begins to read a Parquet file.
+    ///
+    /// # Errors
+    /// When it is damaged, or a column holds lists or structures.
+    pub fn of_parquet(source: impl intendant_table_format::Source + 'static) -> Result<Self, Failed> {
+        intendant_table_format::Batches::open(source).map(Self::Parquet).map_err(|error| plain(&error))
+    }
+
+    /// Begins to read a Parquet file in memory.
+    ///
+    /// # Errors
+    /// As [`Batches::of_parquet`].
+    pub fn of_parquet_bytes(bytes: Vec<u8>) -> Result<Self, Failed> {
+        intendant_table_format::Batches::of_bytes(bytes).map(Self::Parquet).map_err(|error| plain(&error))
+    }
+
+    /// The next rows, at most this many; `None` at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read on.
+    pub fn next(&mut self, rows_max: usize) -> Result<Option<Read>, Failed> {
+        let read = match self {
+            Self::Csv(batches) => batches.next(rows_max),
+            Self::Ndjson(batches) => batches.next(rows_max),
+            Self::Parquet(batches) => {
+                let table = batches.next(rows_max).map_err(|error| plain(&error))?;
+                return Ok(table.map(|table| Read { table, rejected: Vec::new() }));
+            }
+        };
+        Ok(read.map_err(|error| plain(&error))?.map(Read::of))
+    }
+}
+
+impl Read {
+    fn of(read: csv::Read) -> Self {
+        let rejected = read.rejected.into_iter().map(|rejected| (rejected.line, rejected.reason)).collect();
+        Self { table: read.table, rejected }
+    }
+}
+
+fn plain(error: &dyn std::error::Error) -> Failed {
+    Failed::new(error.to_string())
+}
+
+/// Writes a table part by part; columns are those of the first part.
+pub struct Writer<W: Write + Send> {
+    state: State<W>,
+    names: Vec<String>,
+}
+
+enum State<W: Write + Send> {
+    /// Nothing is written yet.
+    New(Format, W),
+    Lines(Format, W),
+    Parquet(intendant_table_format::Writer<W>),
+    /// Something could not be written.
+    Broken,
+}
+
+impl<W: Write + Send> Writer<W> {
+    /// Nothing is written yet.
+    pub fn new(to: W, format: Format) -> Self {
+        Self { state: State::New(format, to), names: Vec::new() }
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// When the format cannot hold them, or they cannot be written.
+    pub fn write(&mut self, table: &Table) -> Result<(), Failed> {
+        let unwritten = |error: std::io::Error| Failed::new(format!("cannot write: {error}"));
+        self.state = match std::mem::replace(&mut self.state, State::Broken) {
+            State::New(Format::Parquet, to) => {
+                State::Parquet(intendant_table_format::Writer::new(to, table).map_err(|error| plain(&error))?)
+            }
+            State::New(format, mut to) => {
+                self.names = table.names().to_vec();
+                if format == Format::Csv {
+                    to.write_all(&csv::write_header(table, ',')).map_err(unwritten)?;
+                }
+                State::Lines(format, to)
+            }
+            state => state,
+        };
+        match &mut self.state {
+            State::Lines(format, to) => {
+                let table = aligned(table, &self.names)?;
+                let bytes = match format {
+                    Format::Ndjson => ndjson::write(&table),
+                    _ => csv::write_rows(&table, ','),
+                };
+                to.write_all(&bytes).map_err(unwritten)
+            }
+            State::Parquet(writer) => writer.write(table).map_err(|error| plain(&error)),
+            State::New(..) | State::Broken => Err(Failed::new("an earlier part could not be written")),
+        }
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self) -> Result<(), Failed> {
+        match self.state {
+            State::Parquet(writer) => writer.finish().map_err(|error| plain(&error)),
+            State::Lines(_, mut to) | State::New(_, mut to) => {
+                to.flush().map_err(|error| Failed::new(format!("cannot write: {error}")))
+            }
+            State::Broken => Ok(()),
+        }
+    }
+}
+
+/// The columns of these names; those that are not there are missing values.
+fn aligned(table: &Table, names: &[String]) -> Result<Table, Failed> {
+    if table.names() == names {
+        return Ok(table.clone());
+    }
+    let columns = names.iter().map(|name| {
+        let column = table.column(name).cloned();
+        (name.clone(), column.unwrap_or_else(|| Column::missing(ColumnKind::Text, table.rows())))
+    });
+    Table::new(columns.collect()).map_err(|error| plain(&error))
 }
 
 /// What a predictor's declaration says about reading its rows.

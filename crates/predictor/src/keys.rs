@@ -149,4 +149,7 @@ pub const SMALLER_IS_BETTER: &[&str] = &["log_loss", "brier", "rmse", "mae"];
 pub const FEATURE_TYPES: &[&str] = &["number", "integer", "category", "boolean", "date", "text"];
 
 /// What can stand for missing values.
-pub const IMPUTATIONS: &[&str] = &["keep", "median", "mean", "most_frequent", "zero"];
+pub const IMPUTATIONS: &[&str] = &["keep", "median", "mean", "zero"];
+
+/// What can become of numbers beyond `minimum` and `maximum`.
+pub const OUTLIERS: &[&str] = &["missing", "clip"];

@@ -1,12 +1,16 @@
 //! Predictors: models that are declared in `predictors/NAME.yml`, trained from tables and served.
 //!
 //! [`read`] gives what a file declares as a [`spec::Spec`]; [`keys`] is the table of what can stand there and
-//! [`schema`] what editors know of it; [`routes`] are the routes that it declares. [`files`] reads and writes tables,
+//! [`schema`] what editors know of it; [`routes`] are the routes that it declares, [`articles`] those
+//! over kept articles. [`files`] reads and writes tables,
 //! [`split`] holds rows out, [`kinds`] trains and loads, [`measure`] says how good a predictor is, [`archive`] packs it,
-//! [`output`] writes its predictions and [`card`] tells about it; [`input`] is what callers may ask with.
+//! [`output`] writes its predictions and [`card`] tells about it, with
+//! [`curves`]; [`input`] is what callers may ask with.
 
 pub mod archive;
+pub mod articles;
 pub mod card;
+pub mod curves;
 pub mod files;
 pub mod gazetteer;
 pub mod input;

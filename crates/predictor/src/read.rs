@@ -8,7 +8,7 @@ use intendant_rasa_format::yaml::{self, Environment, Node, SourceFile};
 use intendant_talk::data::Source;
 use serde_json::{Map, Value, json};
 
-use crate::keys::{FEATURE_TYPES, IMPUTATIONS, KEYS, METRICS};
+use crate::keys::{FEATURE_TYPES, IMPUTATIONS, KEYS, METRICS, OUTLIERS};
 use crate::routes;
 use crate::spec::{Kind, Spec};
 
@@ -214,6 +214,7 @@ impl Reading<'_> {
         for (name, feature) in &spec.features {
             self.one_of(&format!("features.{name}.type"), feature.type_.as_deref(), FEATURE_TYPES);
             self.one_of(&format!("features.{name}.missing"), feature.missing.as_deref(), IMPUTATIONS);
+            self.one_of(&format!("features.{name}.outliers"), feature.outliers.as_deref(), OUTLIERS);
         }
         self.data(spec);
         if spec.kind == Kind::Recommender {
@@ -234,6 +235,10 @@ impl Reading<'_> {
                 let path = format!("lookups.{name}.parameters.{parameter}");
                 self.one_of(&path, Some(kind), &["integer", "number", "text"]);
             }
+        }
+        if spec.serve.articles.is_some() && spec.kind != Kind::Text {
+            let hint = "they are kept with what is said of whom, by predictors of the kind `text`; remove it";
+            self.error("serve.articles", format!("`{}` predictors keep no articles", spec.kind.name()), hint);
         }
         for (at, route) in spec.serve.routes.iter().enumerate() {
             for (field, message, hint) in routes::problems(spec, route) {

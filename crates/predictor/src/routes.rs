@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::articles;
 use crate::spec::{Kind, Route, Spec};
 
 /// Methods that a route can have.
@@ -52,7 +53,7 @@ impl<'a> Path<'a> {
 }
 
 /// Paths that a server has for itself.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 13] = [
     "/",
     "/docs",
     "/health",
@@ -63,6 +64,7 @@ const TAKEN: [&str; 12] = [
     "/ping",
     "/predictors",
     "/readyz",
+    "/redoc",
     "/v2",
     "/version",
 ];
@@ -126,15 +128,20 @@ pub(crate) fn problems(spec: &Spec, route: &Route) -> Vec<(&'static str, String,
                 }
             }
         }
-        None if path.method == "GET" => {
+        None if path.method == "GET" && route.articles.is_none() => {
             let hint = "name a `lookup`, or make it a POST route".to_owned();
             problems.push(("path", "a GET route has no row to predict from".to_owned(), hint));
         }
         None => {}
     }
+    problems.extend(articles::problems(spec, route, &path));
+    let known = match route.articles.as_deref().and_then(articles::action) {
+        Some(action) => action.placeholders,
+        None => PLACEHOLDERS,
+    };
     for name in route.answer.iter().chain(&route.empty).flat_map(placeholders) {
-        if !PLACEHOLDERS.iter().any(|(known, _)| *known == name) {
-            let known: Vec<&str> = PLACEHOLDERS.iter().map(|(name, _)| *name).collect();
+        if !known.iter().any(|(known, _)| *known == name) {
+            let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
             problems.push((
                 "answer",
                 format!("`{name}` stands for nothing"),

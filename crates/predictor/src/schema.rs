@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::keys::{FEATURE_TYPES, IMPUTATIONS, KEYS, Key, METRICS, Shape};
+use crate::articles;
+use crate::keys::{FEATURE_TYPES, IMPUTATIONS, KEYS, Key, METRICS, OUTLIERS, Shape};
 use crate::spec::Kind;
 
 /// The schema, draft 2020-12.
@@ -69,6 +70,7 @@ fn definitions() -> Value {
     let feature = map(
         json!({
             "type": {"enum": FEATURE_TYPES}, "minimum": number, "maximum": number, "missing": {"enum": IMPUTATIONS},
+            "outliers": {"enum": OUTLIERS},
             "zero_is_missing": flag, "values": texts(), "required": flag,
         }),
         &[],
@@ -81,11 +83,19 @@ fn definitions() -> Value {
         json!({
             "path": text, "summary": text, "token": flag, "lookup": text, "answer": {}, "empty": {}, "not_found": text,
             "text": text, "required": {"type": "object", "additionalProperties": text}, "batch": flag,
-            "filter": {"type": "object", "additionalProperties": text}, "top": count,
+            "filter": {"type": "object", "additionalProperties": text}, "top": count, "label": text, "min_support": count,
+            "articles": {"enum": articles::ACTIONS.map(|action| action.name)},
         }),
         &["path"],
     );
     let store = map(json!({"database": text, "table": text, "prediction": text, "setup": texts()}), &[]);
+    let kept = map(
+        json!({
+            "database": text, "source": text, "books": text,
+            "filter": {"type": "object", "additionalProperties": text},
+        }),
+        &[],
+    );
     let tokens = map(
         json!({"path": text, "secret": text, "minutes": count, "users": {"type": "object", "additionalProperties": text}}),
         &[],
@@ -121,6 +131,7 @@ fn definitions() -> Value {
         "serve": map(json!({
             "tag": text, "routes": {"type": "array", "items": route}, "concurrency": count, "queue": count,
             "batch_rows_max": count, "batch_wait_micros": count, "cache_rows": count, "store": store, "tokens": tokens,
+            "articles": kept,
         }), &[]),
     })
 }

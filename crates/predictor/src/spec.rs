@@ -191,11 +191,13 @@ pub struct Feature {
     /// `number`, `integer`, `category`, `boolean`, `date` or `text`; found out unless given.
     #[serde(rename = "type")]
     pub type_: Option<String>,
-    /// Smaller values are mistakes and count as missing.
+    /// Smaller values are mistakes.
     pub minimum: Option<f64>,
-    /// Larger values are mistakes and count as missing.
+    /// Larger values are mistakes.
     pub maximum: Option<f64>,
-    /// What stands for missing values: `keep`, `median`, `mean`, `most_frequent` or `zero`.
+    /// What becomes of mistakes: `missing` unless given, or `clip`, the nearest value allowed.
+    pub outliers: Option<String>,
+    /// What stands for missing values: `keep`, `median`, `mean` or `zero`.
     pub missing: Option<String>,
     /// Whether zero stands for "not known".
     pub zero_is_missing: bool,
@@ -333,6 +335,23 @@ pub struct Serve {
     pub store: Option<Store>,
     /// How callers prove who they are.
     pub tokens: Option<Tokens>,
+    /// Where articles are kept with what they say of whom.
+    pub articles: Option<Articles>,
+}
+
+/// Tables that hold every article once, and every pair of an article and an entity once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Articles {
+    /// The database's URL; that of `serve.store` unless given.
+    #[serde(skip_serializing)]
+    pub database: Option<String>,
+    /// Where articles come from that do not say so in their field `source`.
+    pub source: Option<String>,
+    /// The recommender whose books are kept with every article.
+    pub books: Option<String>,
+    /// Filters of its books: field of its catalogue and value.
+    pub filter: BTreeMap<String, String>,
 }
 
 /// A route of a predictor.
@@ -361,8 +380,14 @@ pub struct Route {
     pub batch: bool,
     /// Filters of recommendations: field of the catalogue and value.
     pub filter: BTreeMap<String, String>,
-    /// How many items are recommended.
+    /// How many items are recommended, or how many entities or books are told.
     pub top: Option<usize>,
+    /// What is done with the articles that are kept: one of [`crate::articles::ACTIONS`].
+    pub articles: Option<String>,
+    /// The label that is counted.
+    pub label: Option<String>,
+    /// Entities with fewer judgements are not told.
+    pub min_support: Option<usize>,
 }
 
 /// Where predictions are kept.

@@ -182,6 +182,49 @@ impl Database {
         done.map_err(|error| Error::of(&error))
     }
 
+    /// Runs statements in one transaction: all of them, or none.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or refuses; then nothing was changed.
+    pub async fn together(&self, steps: Vec<(String, Vec<Parameter>)>) -> Result<(), Error> {
+        macro_rules! all {
+            ($pool:expr) => {{
+                let mut transaction = $pool.begin().await?;
+                for (statement, parameters) in steps {
+                    let query = sqlx::query(AssertSqlSafe(statement));
+                    bound!(query, &parameters).execute(&mut *transaction).await?;
+                }
+                transaction.commit().await
+            }};
+        }
+        let done = async {
+            match self {
+                Self::Sqlite(pool) => all!(pool),
+                Self::Postgres(pool) => all!(pool),
+            }
+        };
+        done.await.map_err(|error: sqlx::Error| Error::of(&error))
+    }
+
+    /// Rows given as JSON as a source called `given`, with columns of these names and types of PostgreSQL. The parameter
+    /// is the JSON array.
+    pub(crate) fn given(&self, columns: &[(&str, &str)]) -> String {
+        match self {
+            Self::Sqlite(_) => {
+                let fields: Vec<String> = columns
+                    .iter()
+                    .map(|(column, _)| format!("value->>{} as {column}", text(column)))
+                    .collect();
+                format!("(select {} from json_each(?1)) as given", fields.join(", "))
+            }
+            Self::Postgres(_) => {
+                let fields: Vec<String> =
+                    columns.iter().map(|(column, kind)| format!("{column} {kind}")).collect();
+                format!("json_to_recordset($1::json) as given({})", fields.join(", "))
+            }
+        }
+    }
+
     /// Whether it can be reached.
     pub async fn is_there(&self) -> bool {
         self.run("select 1", &[]).await.is_ok()

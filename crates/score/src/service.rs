@@ -1,7 +1,7 @@
 //! Predictors that answer: which version is in use, how many predictions run at once, what is kept.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use intendant_table::{Problem, Signature, Table, ndjson};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
+use crate::articles::{self, Articles, Taken};
 use crate::batch::Batcher;
 use crate::database::{self, Database};
 use crate::drift::Watch;
@@ -28,6 +29,9 @@ const ROWS_INLINE: usize = 8;
 const QUEUE: usize = 1024;
 /// How long a caller waits for its turn.
 const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Without an address everything says that the database is away.
+const NOWHERE: &str = "postgres://localhost:1/none";
 
 /// Predictors by name.
 pub struct Service {
@@ -44,9 +48,12 @@ pub struct Served {
     pub lookups: BTreeMap<String, Lookup>,
     /// Where predictions are kept.
     pub keeper: Option<Keeper>,
+    /// Where articles are kept.
+    pub articles: Option<Articles>,
     /// Where predictions and loaded tables are.
     pub database: Option<Database>,
     current: RwLock<Option<Arc<Version>>>,
+    is_unloaded: AtomicBool,
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     batcher: Option<Batcher>,
@@ -110,6 +117,20 @@ impl Service {
         self.predictors.values()
     }
 
+    /// Judges and keeps articles of a predictor, with the books of the recommender that it names.
+    ///
+    /// # Errors
+    /// See [`articles::Failed`].
+    pub async fn take_articles(
+        &self,
+        articles: &Articles,
+        predictor: &Served,
+        given: &[&Map<String, Value>],
+    ) -> Result<Taken, articles::Failed> {
+        let books = articles.books().and_then(|name| self.get(name));
+        articles.take((predictor, books), given).await
+    }
+
     /// Writes what is waiting to be kept.
     pub async fn stop(&self) {
         for predictor in self.all() {
@@ -138,16 +159,20 @@ impl Served {
         let own =
             spec.serve.store.as_ref().map(|store| store.database.as_str()).filter(|url| !url.is_empty());
         let own = own.or(database).map(Database::at).transpose()?;
+        // That which is named, else the predictor's own.
+        let at = |named: &Option<String>| match (named.as_deref().filter(|url| !url.is_empty()), &own) {
+            (Some(url), _) => Database::at(url),
+            (None, Some(own)) => Ok(own.clone()),
+            (None, None) => Database::at(NOWHERE),
+        };
         let mut lookups = BTreeMap::new();
         for (name, declared) in &spec.lookups {
-            let database = match (declared.database.as_deref().filter(|url| !url.is_empty()), &own) {
-                (Some(url), _) => Database::at(url)?,
-                (None, Some(own)) => own.clone(),
-                // Without an address every look-up says that the database is away.
-                (None, None) => Database::at("postgres://localhost:1/none")?,
-            };
-            lookups.insert(name.clone(), Lookup::new(declared, database));
+            lookups.insert(name.clone(), Lookup::new(declared, at(&declared.database)?));
         }
+        let articles = match &spec.serve.articles {
+            Some(declared) => Some(Articles::new(&spec, declared, at(&declared.database)?)),
+            None => None,
+        };
         let database = own.clone();
         let keeper = match (&spec.serve.store, own) {
             (Some(store), Some(database)) => Some(Keeper::start(&spec.name, store, database)),
@@ -160,8 +185,10 @@ impl Served {
             spec,
             lookups,
             keeper,
+            articles,
             database,
             current: RwLock::default(),
+            is_unloaded: AtomicBool::new(false),
             turns,
             waiting: AtomicUsize::new(0),
             batcher,
@@ -173,6 +200,23 @@ impl Served {
     pub fn put(&self, version: Version) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(version));
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Takes the version out of use; until [`Served::allow`] no other is put into use by itself.
+    pub fn unload(&self) {
+        self.is_unloaded.store(true, Ordering::Relaxed);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Lets versions be put into use again.
+    pub fn allow(&self) {
+        self.is_unloaded.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it was taken out of use on purpose.
+    pub fn is_unloaded(&self) -> bool {
+        self.is_unloaded.load(Ordering::Relaxed)
     }
 
     /// The version in use.
@@ -312,12 +356,12 @@ impl Served {
     }
 
     /// Keeps what was asked as columns and answered.
-    pub fn observe_table(&self, table: &Table, answers: &Answers) {
+    pub fn observe_table(&self, table: &Table, answers: &Answers, request_id: &str) {
         if self.keeper.is_none() {
             return;
         }
         let objects: Vec<_> = (0..table.rows()).map(|row| ndjson::object(table, row)).collect();
-        self.observe(&objects.iter().collect::<Vec<_>>(), answers, &uuid::Uuid::new_v4().to_string());
+        self.observe(&objects.iter().collect::<Vec<_>>(), answers, request_id);
     }
 
     async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Failure> {

@@ -1,5 +1,6 @@
 //! Messages of streams, scored by a predictor.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use intendant_component::predictor::Prediction;
@@ -7,18 +8,47 @@ use intendant_predictor::input;
 use intendant_predictor::output::{probability, told};
 use intendant_streams::score::Score;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
 
-use crate::service::{Served, Version};
+use crate::articles::Failed;
+use crate::service::{Served, Service, Version};
 
-/// A predictor as the one who scores a stream's messages.
+/// A predictor as the one who scores a stream's messages. Where it keeps articles, messages are kept there, too: a
+/// message that comes again finds its article known.
 pub struct Scorer {
+    service: Arc<Service>,
     predictor: Arc<Served>,
+    runtime: Handle,
 }
 
 impl Scorer {
-    /// Scores with whatever version of the predictor is in use.
-    pub fn new(predictor: Arc<Served>) -> Self {
-        Self { predictor }
+    /// Scores with whatever version of the predictor is in use; `None` when there is no such predictor.
+    pub fn new(service: Arc<Service>, name: &str, runtime: Handle) -> Option<Self> {
+        let predictor = Arc::clone(service.get(name)?);
+        Some(Self { service, predictor, runtime })
+    }
+
+    /// Keeps articles that were scored; those that are no articles are told of by position.
+    fn keep(&self, objects: &[(usize, &Map<String, Value>)]) -> Result<Vec<(usize, String)>, String> {
+        let Some(articles) = &self.predictor.articles else { return Ok(Vec::new()) };
+        let mut left: Vec<(usize, &Map<String, Value>)> = objects.to_vec();
+        let mut dead = Vec::new();
+        loop {
+            let given: Vec<&Map<String, Value>> = left.iter().map(|(_, object)| *object).collect();
+            let taken = self.runtime.block_on(self.service.take_articles(articles, &self.predictor, &given));
+            match taken {
+                Ok(_) => return Ok(dead),
+                Err(Failed::Invalid(problems)) => {
+                    let wrong: BTreeMap<usize, String> = problems
+                        .into_iter()
+                        .map(|(at, field, problem)| (left[at].0, format!("`{field}` {problem}")))
+                        .collect();
+                    left.retain(|(at, _)| !wrong.contains_key(at));
+                    dead.extend(wrong);
+                }
+                Err(failed) => return Err(failed.to_string()),
+            }
+        }
     }
 }
 
@@ -39,7 +69,17 @@ impl Score for Scorer {
                 .map(|prediction| scored(&version, prediction))
                 .ok_or_else(|| "no prediction".to_owned())
         };
-        Ok(objects.into_iter().map(one).collect())
+        let mut scored: Vec<Result<Value, String>> = objects.iter().copied().map(one).collect();
+        let sound: Vec<(usize, &Map<String, Value>)> = objects
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| scored[*at].is_ok())
+            .filter_map(|(at, object)| Some((at, (*object)?)))
+            .collect();
+        for (at, reason) in self.keep(&sound)? {
+            scored[at] = Err(reason);
+        }
+        Ok(scored)
     }
 
     fn model(&self) -> String {

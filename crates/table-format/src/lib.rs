@@ -3,6 +3,7 @@
 //! Its own crate because the library behind it is heavy. Columns must be plain: a file with lists or structures in
 //! its columns is refused by name of the column. Snappy and gzip are read, snappy is written.
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -13,9 +14,11 @@ use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+pub use parquet::file::reader::ChunkReader as Source;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::record::Field;
+use parquet::record::reader::RowIter;
 use parquet::schema::types::Type;
 
 /// Rows of a file at most.
@@ -34,9 +37,81 @@ pub fn is_parquet(bytes: &[u8]) -> bool {
 /// # Errors
 /// When the file is damaged, or a column holds lists or structures.
 pub fn read(bytes: Vec<u8>) -> Result<Table, Error> {
-    // The library promises errors for damaged files; a slip there must not end a server.
-    let read = catch_unwind(AssertUnwindSafe(|| read_file(bytes)));
-    read.unwrap_or_else(|_| Err(Error::new(ErrorKind::Shape, "the Parquet file is damaged")))
+    let mut batches = Batches::of_bytes(bytes)?;
+    match batches.next(usize::MAX)? {
+        Some(table) => Ok(table),
+        None => batches.table(Vec::new()),
+    }
+}
+
+/// Rows of a file of any size, some at a time; in memory are the pages of one row group.
+pub struct Batches {
+    rows: RowIter<'static>,
+    names: Vec<String>,
+}
+
+impl Batches {
+    /// Begins to read what is in memory.
+    ///
+    /// # Errors
+    /// As [`Batches::open`].
+    pub fn of_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::open(Bytes::from(bytes))
+    }
+
+    /// Begins to read a file.
+    ///
+    /// # Errors
+    /// When the file is damaged, or a column holds lists or structures.
+    pub fn open(source: impl Source + 'static) -> Result<Self, Error> {
+        guarded(|| {
+            let reader = SerializedFileReader::new(source).map_err(|error| damaged(&error))?;
+            let metadata = reader.metadata().file_metadata();
+            if metadata.num_rows() > ROWS_MAX {
+                let message = format!("{} rows, at most {ROWS_MAX} are read", metadata.num_rows());
+                return Err(Error::new(ErrorKind::Shape, message));
+            }
+            let fields = metadata.schema().get_fields();
+            if let Some(field) = fields.iter().find(|field| !field.is_primitive()) {
+                let message = "holds lists or structures; only plain columns are read";
+                return Err(Error::new(ErrorKind::Value, message).in_column(field.name()));
+            }
+            let names = fields.iter().map(|field| field.name().to_owned()).collect();
+            Ok(Self { rows: RowIter::from_file_into(Box::new(reader)), names })
+        })
+    }
+
+    /// The next rows, at most this many; `None` at the end.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn next(&mut self, rows_max: usize) -> Result<Option<Table>, Error> {
+        guarded(|| {
+            let mut cells: Vec<Vec<Field>> = vec![Vec::new(); self.names.len()];
+            let mut count = 0;
+            while count < rows_max {
+                let Some(row) = self.rows.next() else { break };
+                let row = row.map_err(|error| damaged(&error))?;
+                for ((_, field), cells) in row.get_column_iter().zip(&mut cells) {
+                    cells.push(field.clone());
+                }
+                count += 1;
+            }
+            if count == 0 { Ok(None) } else { self.table(cells).map(Some) }
+        })
+    }
+
+    fn table(&self, mut cells: Vec<Vec<Field>>) -> Result<Table, Error> {
+        cells.resize(self.names.len(), Vec::new());
+        let columns = self.names.iter().zip(cells).map(|(name, cells)| (name.clone(), column(&cells)));
+        Table::new(columns.collect())
+    }
+}
+
+/// The library promises errors for damaged files; a slip there must not end a server.
+fn guarded<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Shape, "the Parquet file is damaged")))
 }
 
 /// Writes a table; dates are milliseconds since 1970, categories and texts are UTF-8.
@@ -44,41 +119,67 @@ pub fn read(bytes: Vec<u8>) -> Result<Table, Error> {
 /// # Errors
 /// When the table has no columns.
 pub fn write(table: &Table) -> Result<Vec<u8>, Error> {
-    if table.names().is_empty() {
-        return Err(Error::new(ErrorKind::Header, "a Parquet file needs a column"));
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, table)?;
+    writer.write(table)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// Writes a file table by table, a row group each.
+pub struct Writer<W: Write + Send> {
+    writer: SerializedFileWriter<W>,
+    columns: Vec<(String, Kind)>,
+}
+
+impl<W: Write + Send> Writer<W> {
+    /// Begins a file with the columns of this table.
+    ///
+    /// # Errors
+    /// When it has no columns.
+    pub fn new(to: W, table: &Table) -> Result<Self, Error> {
+        if table.names().is_empty() {
+            return Err(Error::new(ErrorKind::Header, "a Parquet file needs a column"));
+        }
+        let columns: Vec<(String, Kind)> =
+            table.iter().map(|(name, column)| (name.to_owned(), column.kind())).collect();
+        let writer = begin(to, &columns).map_err(|error| unwritten(&error))?;
+        Ok(Self { writer, columns })
     }
-    write_file(table).map_err(|error| Error::new(ErrorKind::Shape, format!("cannot write Parquet: {error}")))
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// When a column holds something else than it did in the first table, or the file cannot be written.
+    pub fn write(&mut self, table: &Table) -> Result<(), Error> {
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for (name, kind) in &self.columns {
+            let column = table.column(name).cloned().unwrap_or_else(|| Column::missing(*kind, table.rows()));
+            let (column, failed) = column.cast(*kind);
+            if !failed.is_empty() {
+                let message = format!("holds no {} from some row on; declare its kind", kind.name());
+                return Err(Error::new(ErrorKind::Value, message).in_column(name));
+            }
+            columns.push(column);
+        }
+        write_group(&mut self.writer, &columns).map_err(|error| unwritten(&error))
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self) -> Result<(), Error> {
+        self.writer.close().map(drop).map_err(|error| unwritten(&error))
+    }
+}
+
+fn unwritten(error: &ParquetError) -> Error {
+    Error::new(ErrorKind::Shape, format!("cannot write Parquet: {error}"))
 }
 
 fn damaged(error: &ParquetError) -> Error {
     Error::new(ErrorKind::Shape, format!("the Parquet file is not readable: {error}"))
-}
-
-fn read_file(bytes: Vec<u8>) -> Result<Table, Error> {
-    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(|error| damaged(&error))?;
-    let metadata = reader.metadata().file_metadata();
-    if metadata.num_rows() > ROWS_MAX {
-        return Err(Error::new(
-            ErrorKind::Shape,
-            format!("{} rows, at most {ROWS_MAX} are read", metadata.num_rows()),
-        ));
-    }
-    let fields = metadata.schema().get_fields();
-    for field in fields {
-        if !field.is_primitive() {
-            let message = "holds lists or structures; only plain columns are read";
-            return Err(Error::new(ErrorKind::Value, message).in_column(field.name()));
-        }
-    }
-    let mut cells: Vec<Vec<Field>> = vec![Vec::new(); fields.len()];
-    for row in reader.get_row_iter(None).map_err(|error| damaged(&error))? {
-        let row = row.map_err(|error| damaged(&error))?;
-        for ((_, field), cells) in row.get_column_iter().zip(&mut cells) {
-            cells.push(field.clone());
-        }
-    }
-    let columns = fields.iter().zip(cells).map(|(field, cells)| (field.name().to_owned(), column(&cells)));
-    Table::new(columns.collect())
 }
 
 /// Cells as a column of what they are.
@@ -143,10 +244,13 @@ fn number(cell: &Field) -> f64 {
     }
 }
 
-fn write_file(table: &Table) -> Result<Vec<u8>, ParquetError> {
-    let mut fields = Vec::with_capacity(table.names().len());
-    for (name, column) in table.iter() {
-        let (physical, converted) = match column.kind() {
+fn begin<W: Write + Send>(
+    to: W,
+    columns: &[(String, Kind)],
+) -> Result<SerializedFileWriter<W>, ParquetError> {
+    let mut fields = Vec::with_capacity(columns.len());
+    for (name, kind) in columns {
+        let (physical, converted) = match kind {
             Kind::Number => (Physical::DOUBLE, ConvertedType::NONE),
             Kind::Boolean => (Physical::BOOLEAN, ConvertedType::NONE),
             Kind::Date => (Physical::INT64, ConvertedType::TIMESTAMP_MILLIS),
@@ -157,10 +261,15 @@ fn write_file(table: &Table) -> Result<Vec<u8>, ParquetError> {
     }
     let schema = Arc::new(Type::group_type_builder("table").with_fields(fields).build()?);
     let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
-    let mut bytes = Vec::new();
-    let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties)?;
+    SerializedFileWriter::new(to, schema, properties)
+}
+
+fn write_group<W: Write + Send>(
+    writer: &mut SerializedFileWriter<W>,
+    columns: &[Column],
+) -> Result<(), ParquetError> {
     let mut group = writer.next_row_group()?;
-    let mut columns = table.columns().iter();
+    let mut columns = columns.iter();
     while let Some(mut slot) = group.next_column()? {
         if let Some(column) = columns.next() {
             let levels: Vec<i16> = column.values().map(|value| i16::from(value != Value::Missing)).collect();
@@ -168,9 +277,7 @@ fn write_file(table: &Table) -> Result<Vec<u8>, ParquetError> {
         }
         slot.close()?;
     }
-    group.close()?;
-    writer.close()?;
-    Ok(bytes)
+    group.close().map(drop)
 }
 
 fn write_column(writer: &mut ColumnWriter<'_>, column: &Column, levels: &[i16]) -> Result<(), ParquetError> {
@@ -222,6 +329,26 @@ mod tests {
         let kinds: Vec<Kind> = again.columns().iter().map(Column::kind).collect();
         assert_eq!(kinds, [Kind::Number, Kind::Boolean, Kind::Date, Kind::Category, Kind::Text]);
         assert!(write(&Table::default()).is_err());
+    }
+
+    #[test]
+    fn files_are_read_and_written_part_by_part() {
+        let table = table();
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes, &table).unwrap();
+        for _ in 0..3 {
+            writer.write(&table).unwrap();
+        }
+        writer.finish().unwrap();
+        let mut batches = Batches::of_bytes(bytes).unwrap();
+        let mut rows = Vec::new();
+        while let Some(part) = batches.next(4).unwrap() {
+            rows.push(part.rows());
+        }
+        assert_eq!(rows, [4, 4, 1]);
+        let mut writer = Writer::new(Vec::new(), &table).unwrap();
+        let other = Table::new(vec![("n".to_owned(), Column::Text(vec![Some("word".to_owned())]))]).unwrap();
+        assert!(writer.write(&other).unwrap_err().to_string().contains("declare its kind"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! CSV: separator and encoding are found out, lines that do not fit are left out and told.
 
+use std::io::{self, Read as _};
+
 use encoding_rs::{Encoding, UTF_8};
 
 use crate::{Column, Error, ErrorKind, Kind, Table, infer};
@@ -9,6 +11,9 @@ pub const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
 /// Lines looked at to find the separator.
 const SAMPLE_LINES: usize = 50;
+
+/// Bytes looked at to find out the encoding of a file that is read bit by bit.
+const SAMPLE_BYTES: u64 = 1 << 20;
 
 /// What is known beforehand.
 #[derive(Clone, Debug, Default)]
@@ -52,16 +57,35 @@ pub struct Rejected {
 /// # Errors
 /// When the encoding is unknown or the header is empty or names a column twice.
 pub fn read(bytes: &[u8], options: &Options) -> Result<Read, Error> {
-    let mut read = read_words(bytes, options)?;
-    let (table, misfits) = infer::typed(&read.table, &options.kinds);
+    Ok(typed(read_words(bytes, options)?, &options.kinds))
+}
+
+/// Reads a table of words: every cell as it stands, empty ones missing.
+///
+/// # Errors
+/// When the encoding is unknown or the header is empty or names a column twice.
+pub fn read_words(bytes: &[u8], options: &Options) -> Result<Read, Error> {
+    let (text, name) = decode(bytes, options.encoding.as_deref())?;
+    let separator = options.separator.unwrap_or_else(|| detect_separator(&text));
+    let source: Box<dyn io::Read + '_> = Box::new(text.as_bytes());
+    let mut batches = Batches::of(source, (UTF_8, name, separator), &options.kinds)?;
+    match batches.words(usize::MAX)? {
+        Some(read) => Ok(read),
+        None => batches.empty(),
+    }
+}
+
+/// Cells as what their columns hold; rows with a cell that does not fit a declared kind are rejected.
+fn typed(mut read: Read, kinds: &[(String, Kind)]) -> Read {
+    let (table, misfits) = infer::typed(&read.table, kinds);
     if misfits.is_empty() {
         read.table = table;
-        return Ok(read);
+        return read;
     }
     let mut is_sound = vec![true; table.rows()];
     for (row, name) in misfits {
         if std::mem::replace(&mut is_sound[row], false) {
-            let kind = options.kinds.iter().find(|(other, _)| *other == name).map(|(_, kind)| kind.name());
+            let kind = kinds.iter().find(|(other, _)| *other == name).map(|(_, kind)| kind.name());
             let word = read.table.column(&name).map(|column| column.value(row).to_text().unwrap_or_default());
             let reason = format!(
                 "column `{name}`: `{}` is no {}",
@@ -75,70 +99,198 @@ pub fn read(bytes: &[u8], options: &Options) -> Result<Read, Error> {
     let kept: Vec<usize> = (0..table.rows()).filter(|row| is_sound[*row]).collect();
     read.lines = kept.iter().map(|row| read.lines[*row]).collect();
     read.table = table.take(&kept);
-    Ok(read)
+    read
 }
 
-/// Reads a table of words: every cell as it stands, empty ones missing.
-///
-/// # Errors
-/// When the encoding is unknown or the header is empty or names a column twice.
-pub fn read_words(bytes: &[u8], options: &Options) -> Result<Read, Error> {
-    let (text, encoding) = decode(bytes, options.encoding.as_deref())?;
-    let separator = options.separator.unwrap_or_else(|| detect_separator(&text));
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(u8::try_from(separator).unwrap_or(b','))
-        .flexible(true)
-        .from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| Error::new(ErrorKind::Header, error.to_string()))?;
-    let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-    check_header(&names)?;
-    let mut columns: Vec<Vec<Option<String>>> = vec![Vec::new(); names.len()];
-    let (mut lines, mut rejected) = (Vec::new(), Vec::new());
-    let mut record = csv::StringRecord::new();
-    loop {
-        match reader.read_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {}
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                rejected.push(Rejected { line, reason: error.to_string() });
-                if reader.is_done() {
-                    break;
+/// Rows of a file of any size, some at a time. Separator, encoding and kinds of columns are found out from its beginning.
+pub struct Batches<'a> {
+    reader: csv::Reader<Box<dyn io::Read + 'a>>,
+    names: Vec<String>,
+    decoder: &'static Encoding,
+    encoding: &'static str,
+    separator: char,
+    declared: Vec<(String, Kind)>,
+    /// Kinds of the other columns, from the first rows on.
+    found: Option<Vec<(String, Kind)>>,
+}
+
+impl<'a> Batches<'a> {
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// When it cannot be read, the encoding is unknown, or the header is empty or names a column twice.
+    pub fn open(mut source: impl io::Read + 'a, options: &Options) -> Result<Self, Error> {
+        let mut sample = Vec::new();
+        io::Read::by_ref(&mut source)
+            .take(SAMPLE_BYTES)
+            .read_to_end(&mut sample)
+            .map_err(|error| broken(&error))?;
+        let is_whole = (sample.len() as u64) < SAMPLE_BYTES;
+        // A character may be cut in two at the end of the sample, a line is not.
+        let lines = match (is_whole, sample.iter().rposition(|byte| *byte == b'\n')) {
+            (false, Some(end)) => &sample[..=end],
+            _ => &sample[..],
+        };
+        let (text, encoding) = decode(lines, options.encoding.as_deref())?;
+        let separator = options.separator.unwrap_or_else(|| detect_separator(&text));
+        let decoder = Encoding::for_label(encoding.as_bytes()).unwrap_or(UTF_8);
+        if decoder.is_ascii_compatible() {
+            let source: Box<dyn io::Read + 'a> = Box::new(io::Cursor::new(sample).chain(source));
+            return Self::of(source, (decoder, encoding, separator), &options.kinds);
+        }
+        // Where separators are no single bytes, all is decoded first.
+        source.read_to_end(&mut sample).map_err(|error| broken(&error))?;
+        let text = decode(&sample, options.encoding.as_deref())?.0.into_owned();
+        let source: Box<dyn io::Read + 'a> = Box::new(io::Cursor::new(text.into_bytes()));
+        Self::of(source, (UTF_8, encoding, separator), &options.kinds)
+    }
+
+    fn of(
+        source: Box<dyn io::Read + 'a>,
+        (decoder, encoding, separator): (&'static Encoding, &'static str, char),
+        kinds: &[(String, Kind)],
+    ) -> Result<Self, Error> {
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(u8::try_from(separator).unwrap_or(b','))
+            .flexible(true)
+            .from_reader(source);
+        let wrong = |error: csv::Error| Error::new(ErrorKind::Header, error.to_string());
+        let header = reader.byte_headers().map_err(wrong)?;
+        let names: Vec<String> =
+            header.iter().map(|name| decoder.decode_without_bom_handling(name).0.trim().to_owned()).collect();
+        check_header(&names)?;
+        Ok(Self { reader, names, decoder, encoding, separator, declared: kinds.to_vec(), found: None })
+    }
+
+    /// The next rows, at most this many; `None` at the end. A file without rows gives a table without rows once.
+    ///
+    /// # Errors
+    /// When the file cannot be read on.
+    pub fn next(&mut self, rows_max: usize) -> Result<Option<Read>, Error> {
+        let words = match (self.words(rows_max)?, &self.found) {
+            (Some(words), _) => words,
+            (None, None) => self.empty()?,
+            (None, Some(_)) => return Ok(None),
+        };
+        let mut kinds = self.declared.clone();
+        if let Some(found) = &mut self.found {
+            // What the first rows looked like need not hold for later ones: then cells stay as they are written.
+            let all: Vec<(String, Kind)> = kinds.iter().chain(&*found).cloned().collect();
+            let (_, misfits) = infer::typed(&words.table, &all);
+            for (name, kind) in found.iter_mut() {
+                if misfits.iter().any(|(_, misfit)| misfit == name) {
+                    *kind = Kind::Text;
                 }
+            }
+            kinds.extend(found.iter().cloned());
+        }
+        let read = typed(words, &kinds);
+        if self.found.is_none() {
+            let others =
+                read.table.iter().filter(|(name, _)| !self.declared.iter().any(|(known, _)| known == name));
+            self.found = Some(others.map(|(name, column)| (name.to_owned(), column.kind())).collect());
+        }
+        Ok(Some(read))
+    }
+
+    fn empty(&self) -> Result<Read, Error> {
+        self.table(vec![Vec::new(); self.names.len()], Vec::new(), Vec::new())
+    }
+
+    fn table(
+        &self,
+        columns: Vec<Vec<Option<String>>>,
+        lines: Vec<u64>,
+        rejected: Vec<Rejected>,
+    ) -> Result<Read, Error> {
+        let columns = self.names.iter().cloned().zip(columns.into_iter().map(Column::Text));
+        let table = Table::new(columns.collect())?;
+        Ok(Read { table, lines, rejected, separator: self.separator, encoding: self.encoding })
+    }
+
+    /// The next rows as words.
+    fn words(&mut self, rows_max: usize) -> Result<Option<Read>, Error> {
+        let mut columns: Vec<Vec<Option<String>>> = vec![Vec::new(); self.names.len()];
+        let (mut lines, mut rejected) = (Vec::new(), Vec::new());
+        let mut record = csv::ByteRecord::new();
+        while lines.len() + rejected.len() < rows_max {
+            match self.reader.read_byte_record(&mut record) {
+                Ok(false) => break,
+                Ok(true) => {}
+                Err(error) if error.is_io_error() => return Err(broken(&error)),
+                Err(error) => {
+                    let line = error.position().map_or(0, csv::Position::line);
+                    rejected.push(Rejected { line, reason: error.to_string() });
+                    if self.reader.is_done() {
+                        break;
+                    }
+                    continue;
+                }
+            }
+            let line = record.position().map_or(0, csv::Position::line);
+            if record.len() != self.names.len() {
+                let reason = format!("{} cells, the header has {}", record.len(), self.names.len());
+                rejected.push(Rejected { line, reason });
                 continue;
             }
+            let cells: Option<Vec<_>> = record
+                .iter()
+                .map(|cell| self.decoder.decode_without_bom_handling_and_without_replacement(cell))
+                .collect();
+            let Some(cells) = cells else {
+                let reason = format!("the bytes are no {}; name the encoding of the file", self.encoding);
+                rejected.push(Rejected { line, reason });
+                continue;
+            };
+            for (cell, column) in cells.into_iter().zip(&mut columns) {
+                column.push((!cell.is_empty()).then(|| cell.into_owned()));
+            }
+            lines.push(line);
         }
-        let line = record.position().map_or(0, csv::Position::line);
-        if record.len() != names.len() {
-            let reason = format!("{} cells, the header has {}", record.len(), names.len());
-            rejected.push(Rejected { line, reason });
-            continue;
+        if lines.is_empty() && rejected.is_empty() {
+            return Ok(None);
         }
-        for (cell, column) in record.iter().zip(&mut columns) {
-            column.push((!cell.is_empty()).then(|| cell.to_owned()));
-        }
-        lines.push(line);
+        self.table(columns, lines, rejected).map(Some)
     }
-    let table = Table::new(names.into_iter().zip(columns.into_iter().map(Column::Text)).collect())?;
-    Ok(Read { table, lines, rejected, separator, encoding })
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Shape, format!("cannot read on: {error}"))
 }
 
 /// Writes a table with a header line, UTF-8, `\n` after each row; missing values are empty cells.
 pub fn write(table: &Table, separator: char) -> Vec<u8> {
+    let mut bytes = write_header(table, separator);
+    bytes.extend(write_rows(table, separator));
+    bytes
+}
+
+/// Writes the names of columns; nothing when there are none.
+pub fn write_header(table: &Table, separator: char) -> Vec<u8> {
+    match table.names().is_empty() {
+        true => Vec::new(),
+        false => written(separator, [table.names()].into_iter()),
+    }
+}
+
+/// Writes the rows alone.
+pub fn write_rows(table: &Table, separator: char) -> Vec<u8> {
+    let row = |row: usize| {
+        table.columns().iter().map(move |column| column.value(row).to_text().unwrap_or_default())
+    };
+    let rows = if table.names().is_empty() { 0 } else { table.rows() };
+    written(separator, (0..rows).map(|at| row(at).map(|cell| cell.into_owned()).collect::<Vec<_>>()))
+}
+
+fn written<R: IntoIterator<Item = T>, T: AsRef<[u8]>>(
+    separator: char,
+    records: impl Iterator<Item = R>,
+) -> Vec<u8> {
     let mut writer =
         csv::WriterBuilder::new().delimiter(u8::try_from(separator).unwrap_or(b',')).from_writer(Vec::new());
     let whole = "invariant: writing to memory with one number of cells per row cannot fail";
-    if table.names().is_empty() {
-        return Vec::new();
-    }
-    writer.write_record(table.names()).expect(whole);
-    let mut record = csv::StringRecord::new();
-    for row in 0..table.rows() {
-        record.clear();
-        for column in table.columns() {
-            record.push_field(&column.value(row).to_text().unwrap_or_default());
-        }
-        writer.write_record(&record).expect(whole);
+    for record in records {
+        writer.write_record(record).expect(whole);
     }
     writer.into_inner().expect(whole)
 }

@@ -1,6 +1,7 @@
 //! NDJSON: one JSON object per line.
 
 use std::collections::HashMap;
+use std::io::{self, BufRead};
 
 use serde_json::{Map, Value as Json};
 
@@ -16,38 +17,99 @@ use crate::{Column, Error, ErrorKind, Kind, Table, Value, infer};
 /// When the encoding is unknown or there is no object at all.
 pub fn read(bytes: &[u8], options: &Options) -> Result<Read, Error> {
     let (text, encoding) = crate::csv::decode(bytes, options.encoding.as_deref())?;
-    let (mut objects, mut lines, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+    let mut taken = Taken::default();
     for (line, content) in (1..).zip(text.lines()) {
+        taken.take(line, content);
+    }
+    let mut read = taken.finish(&options.kinds)?;
+    read.encoding = encoding;
+    Ok(read)
+}
+
+/// Objects of a file of any size, in UTF-8, some at a time.
+pub struct Batches<'a> {
+    lines: io::Split<Box<dyn BufRead + 'a>>,
+    line: u64,
+    kinds: Vec<(String, Kind)>,
+}
+
+impl<'a> Batches<'a> {
+    /// Begins to read.
+    pub fn open(source: impl io::Read + 'a, options: &Options) -> Self {
+        let source: Box<dyn BufRead + 'a> = Box::new(io::BufReader::new(source));
+        Self { lines: source.split(b'\n'), line: 0, kinds: options.kinds.clone() }
+    }
+
+    /// The next rows, at most this many; `None` at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read on, or no line of these holds an object.
+    pub fn next(&mut self, rows_max: usize) -> Result<Option<Read>, Error> {
+        let mut taken = Taken::default();
+        while taken.objects.len() + taken.rejected.len() < rows_max {
+            let Some(content) = self.lines.next() else { break };
+            let content =
+                content.map_err(|error| Error::new(ErrorKind::Shape, format!("cannot read on: {error}")))?;
+            self.line += 1;
+            match std::str::from_utf8(content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content)) {
+                Ok(content) => taken.take(self.line, content),
+                Err(_) => {
+                    let reason = "the bytes are no UTF-8".to_owned();
+                    taken.rejected.push(Rejected { line: self.line, reason });
+                }
+            }
+        }
+        if taken.objects.is_empty() && taken.rejected.is_empty() {
+            return Ok(None);
+        }
+        taken.finish(&self.kinds).map(Some)
+    }
+}
+
+/// Objects with their lines, and lines that hold none.
+#[derive(Default)]
+struct Taken {
+    objects: Vec<Map<String, Json>>,
+    lines: Vec<u64>,
+    rejected: Vec<Rejected>,
+}
+
+impl Taken {
+    fn take(&mut self, line: u64, content: &str) {
         if content.trim().is_empty() {
-            continue;
+            return;
         }
         match serde_json::from_str::<Map<String, Json>>(content) {
             Ok(object) => {
-                objects.push(object);
-                lines.push(line);
+                self.objects.push(object);
+                self.lines.push(line);
             }
             Err(error) => {
                 let reason = format!("no JSON object at column {}: {error}", error.column());
-                rejected.push(Rejected { line, reason });
+                self.rejected.push(Rejected { line, reason });
             }
         }
     }
-    if objects.is_empty() && !rejected.is_empty() {
-        let message = format!("no line holds a JSON object; the first says: {}", rejected[0].reason);
-        return Err(Error::new(ErrorKind::Shape, message).at_line(rejected[0].line));
-    }
-    let (table, misfits) = from_objects(&objects, &options.kinds);
-    let mut is_sound = vec![true; table.rows()];
-    for (row, name) in misfits {
-        if std::mem::replace(&mut is_sound[row], false) {
-            let reason = format!("column `{name}`: {} does not fit", objects[row][&name]);
-            rejected.push(Rejected { line: lines[row], reason });
+
+    fn finish(self, kinds: &[(String, Kind)]) -> Result<Read, Error> {
+        let Self { objects, lines, mut rejected } = self;
+        if objects.is_empty() && !rejected.is_empty() {
+            let message = format!("no line holds a JSON object; the first says: {}", rejected[0].reason);
+            return Err(Error::new(ErrorKind::Shape, message).at_line(rejected[0].line));
         }
+        let (table, misfits) = from_objects(&objects, kinds);
+        let mut is_sound = vec![true; table.rows()];
+        for (row, name) in misfits {
+            if std::mem::replace(&mut is_sound[row], false) {
+                let reason = format!("column `{name}`: {} does not fit", objects[row][&name]);
+                rejected.push(Rejected { line: lines[row], reason });
+            }
+        }
+        rejected.sort_by_key(|rejected| rejected.line);
+        let kept: Vec<usize> = (0..table.rows()).filter(|row| is_sound[*row]).collect();
+        let lines = kept.iter().map(|row| lines[*row]).collect();
+        Ok(Read { table: table.take(&kept), lines, rejected, separator: '\n', encoding: "UTF-8" })
     }
-    rejected.sort_by_key(|rejected| rejected.line);
-    let kept: Vec<usize> = (0..table.rows()).filter(|row| is_sound[*row]).collect();
-    let lines = kept.iter().map(|row| lines[*row]).collect();
-    Ok(Read { table: table.take(&kept), lines, rejected, separator: '\n', encoding })
 }
 
 /// A table of objects; absent keys are missing values.

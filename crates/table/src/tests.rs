@@ -143,3 +143,46 @@ fn no_bytes_make_a_reader_panic() {
         let _ = ndjson::read(&bytes, &options);
     }
 }
+
+#[test]
+fn files_of_any_size_are_read_some_rows_at_a_time() {
+    let options = csv::Options { kinds: vec![("age".into(), Kind::Number)], ..Default::default() };
+    let mut text = String::from("age;code;word\n");
+    for row in 0..25 {
+        text.push_str(&format!("{row};{row};é{row}\n"));
+    }
+    text.push_str("x;y;z\n1;0042;end\n2;3\n");
+    let mut batches = csv::Batches::open(text.as_bytes(), &options).unwrap();
+    let (mut rows, mut rejected, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    while let Some(read) = batches.next(10).unwrap() {
+        rows.push(read.table.rows());
+        rejected.extend(read.rejected.iter().map(|rejected| rejected.line));
+        if written.is_empty() {
+            written = csv::write_header(&read.table, ';');
+            assert_eq!(read.table.column("code").unwrap().kind(), Kind::Number);
+        }
+        written.extend(csv::write_rows(&read.table, ';'));
+    }
+    assert_eq!((rows, rejected), (vec![10, 10, 6], vec![27, 29]));
+    // `0042` is no number, so that the column is written as it stands from there on.
+    assert_eq!(String::from_utf8(written).unwrap(), text.replace("x;y;z\n", "").replace("2;3\n", ""));
+
+    let check = |bytes: &[u8], expected: &str| {
+        let mut batches = csv::Batches::open(bytes, &csv::Options::default()).unwrap();
+        let read = batches.next(10).unwrap().unwrap();
+        assert_eq!(shown(&read.table), expected);
+        assert!(batches.next(10).unwrap().is_none());
+    };
+    check(b"nom;ville\nRen\xe9e;Orl\xe9ans\n", "nom,ville\nRen\u{e9}e,Orl\u{e9}ans\n");
+    check(b"\xff\xfea\0,\0b\0\n\x001\0,\x002\0\n\0", "a,b\n1,2\n");
+    check("\u{feff}a,b\n1,é\n".as_bytes(), "a,b\n1,é\n");
+    check(b"a,b\n", "a,b\n");
+
+    let lines = b"{\"a\": 1}\n\n{\"a\": 2}\nno\n{\"a\": 3}\n";
+    let mut batches = ndjson::Batches::open(&lines[..], &csv::Options::default());
+    let first = batches.next(2).unwrap().unwrap();
+    assert_eq!((first.table.rows(), first.lines), (2, vec![1, 3]));
+    let second = batches.next(2).unwrap().unwrap();
+    assert_eq!((second.lines, second.rejected[0].line), (vec![5], 4));
+    assert!(batches.next(2).unwrap().is_none());
+}

@@ -115,6 +115,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// As the system says; what was half written is removed.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_parts(path, |file| file.write_all(bytes))
+}
+
+/// Writes a file whose content comes in parts, as a whole or not at all.
+///
+/// # Errors
+/// As the system or `write` says; what was half written is removed.
+pub fn write_parts(
+    path: &Path,
+    write: impl FnOnce(&mut fs::File) -> io::Result<()>,
+) -> Result<(), FileError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -125,9 +136,9 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     // Neither listed as a model nor mistaken for one: the name starts with a dot and ends otherwise.
     // The number keeps threads of one process apart.
     static WRITES: AtomicU64 = AtomicU64::new(0);
-    let write = WRITES.fetch_add(1, Ordering::Relaxed);
-    let temporary = folder.join(format!(".{name}.{}-{write}{PART_ENDING}", std::process::id()));
-    let written = write_and_sync(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let temporary = folder.join(format!(".{name}.{}-{number}{PART_ENDING}", std::process::id()));
+    let written = write_and_sync(&temporary, write).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&temporary);
         return Err(FileError::new("write", path, error));
@@ -153,8 +164,8 @@ fn remove_left_behind(folder: &Path) {
     }
 }
 
-fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_and_sync(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
     let mut file = fs::File::create(path)?;
-    file.write_all(bytes)?;
+    write(&mut file)?;
     file.sync_all()
 }

@@ -72,13 +72,18 @@ pub fn whole(version: &Version, prediction: &Prediction, reasons: Option<&Reason
         }
     };
     if let Some(reasons) = reasons {
-        let contributions: Map<String, Value> =
-            reasons.contributions.iter().map(|(name, weight)| (name.clone(), (*weight).into())).collect();
-        answer["explanation"] = json!({"base": reasons.base, "contributions": contributions});
+        answer["explanation"] = explanation(reasons);
     }
     answer["model"] = version.model.spec.name.clone().into();
     answer["version"] = version.number.clone().into();
     answer
+}
+
+/// What speaks for and against a prediction.
+pub fn explanation(reasons: &Reasons) -> Value {
+    let contributions: Map<String, Value> =
+        reasons.contributions.iter().map(|(name, weight)| (name.clone(), (*weight).into())).collect();
+    json!({"base": reasons.base, "contributions": contributions})
 }
 
 /// What MLflow's clients get for a row: a probability, a class of several, a number, or everything.

@@ -4,18 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Extension, RawPathParams};
+use axum::extract::{Extension, RawPathParams, RawQuery};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use intendant_component::predictor::Prediction;
+use intendant_port::web::form_decode;
+use intendant_predictor::articles::action;
+use intendant_predictor::files::{self, Format};
 use intendant_predictor::routes::{self, Path};
 use intendant_predictor::spec::{Kind, Route};
 use intendant_score::lookup;
 use intendant_score::service::{Answers, Explain, Failure, Served};
 use serde_json::{Map, Value, json};
 
+use super::articles::{self, Asked};
 use super::{Predictors, RequestId, answer, busy, json_body, predict, scoring, tokens};
 use crate::early::Early;
 
@@ -60,11 +64,23 @@ pub fn router(predictors: &Predictors) -> Router {
 
 fn method_router(method: &str, declared: &Arc<Declared>) -> MethodRouter {
     let declared = Arc::clone(declared);
-    let handler =
-        move |parameters: RawPathParams, id: Extension<RequestId>, headers: HeaderMap, body: Bytes| {
-            let declared = Arc::clone(&declared);
-            async move { declared.answer(&parameters, (&headers, &id.0.0), &body).await }
-        };
+    let handler = move |parameters: RawPathParams,
+                        id: Extension<RequestId>,
+                        RawQuery(query): RawQuery,
+                        headers: HeaderMap,
+                        body: Bytes| {
+        let declared = Arc::clone(&declared);
+        async move {
+            let query = form_decode(query.as_deref().unwrap_or_default());
+            let asked = Asked {
+                parameters: &parameters.iter().collect(),
+                query: &query,
+                headers: &headers,
+                body: &body,
+            };
+            declared.answer(asked, &id.0.0).await
+        }
+    };
     match method {
         "GET" => get(handler),
         _ => post(handler),
@@ -72,7 +88,7 @@ fn method_router(method: &str, declared: &Arc<Declared>) -> MethodRouter {
 }
 
 /// A failure as FastAPI tells it.
-pub fn failed(failure: Failure) -> Response {
+pub fn failed(failure: Failure, shape: Shape) -> Response {
     match failure {
         Failure::Invalid(problems) => {
             let details: Vec<Value> = problems
@@ -80,7 +96,8 @@ pub fn failed(failure: Failure) -> Response {
                 .map(|problem| {
                     let kind =
                         if problem.message.ends_with("is required") { "missing" } else { "value_error" };
-                    json!({"loc": ["body", problem.field], "msg": problem.message, "type": kind})
+                    let place = shape.place(problem.row, &problem.field);
+                    json!({"loc": place, "msg": problem.message, "type": kind})
                 })
                 .collect();
             json_body(StatusCode::UNPROCESSABLE_ENTITY, &json!({"detail": details}))
@@ -91,42 +108,41 @@ pub fn failed(failure: Failure) -> Response {
     }
 }
 
-fn message(status: StatusCode, text: &str) -> Response {
+pub(super) fn message(status: StatusCode, text: &str) -> Response {
     json_body(status, &json!({"message": text}))
 }
 
-fn invalid(place: Value, text: impl Into<String>, kind: &str) -> Response {
+pub(super) fn invalid(place: Value, text: impl Into<String>, kind: &str) -> Response {
     let detail = json!({"loc": place, "msg": text.into(), "type": kind});
     json_body(StatusCode::UNPROCESSABLE_ENTITY, &json!({"detail": [detail]}))
 }
 
 impl Declared {
-    async fn answer(
-        &self,
-        parameters: &RawPathParams,
-        (headers, request_id): (&HeaderMap, &str),
-        body: &[u8],
-    ) -> Response {
+    async fn answer(&self, asked: Asked<'_>, request_id: &str) -> Response {
+        let Asked { parameters: given, headers, body, .. } = asked;
         if self.route.token
             && let Err(early) = tokens::check(&self.predictor.spec, headers)
         {
             return early.into_response();
         }
-        let given: HashMap<&str, &str> = parameters.iter().collect();
-        let rows = match (&self.route.lookup, self.route.batch) {
-            (Some(name), _) => match self.looked_up(name, &given).await {
+        if let Some(action) = self.route.articles.as_deref().and_then(action) {
+            return articles::answer(&self.predictors.service, (&self.predictor, &self.route), action, asked)
+                .await;
+        }
+        let mut shape = Shape::One;
+        let rows = match &self.route.lookup {
+            Some(name) => match self.looked_up(name, given).await {
                 Ok(row) if self.route.answer.is_none() => {
                     return json_body(StatusCode::OK, &Value::Object(row));
                 }
                 Ok(row) => vec![row],
                 Err(early) => return early.into_response(),
             },
-            (None, true) => match self.many(headers, body) {
-                Ok(rows) => rows,
-                Err(early) => return early.into_response(),
-            },
-            (None, false) => match self.one(body) {
-                Ok(row) => vec![row],
+            None => match self.rows(headers, body) {
+                Ok((rows, given)) => {
+                    shape = given;
+                    rows
+                }
                 Err(early) => return early.into_response(),
             },
         };
@@ -137,8 +153,10 @@ impl Declared {
             return json_body(StatusCode::OK, empty);
         }
         let borrowed: Vec<&Map<String, Value>> = rows.iter().collect();
-        match predict(&self.predictors, &self.predictor, &borrowed, (Explain::No, request_id)).await {
-            Ok(answers) => self.told(&answers, &rows, request_id),
+        let is_explained = asked.query.iter().any(|(name, value)| name == "explain" && value == "true");
+        let explain = if is_explained { Explain::Yes } else { Explain::No };
+        match predict(&self.predictors, &self.predictor, &borrowed, (explain, request_id)).await {
+            Ok(answers) => self.told(&answers, (&rows, shape), request_id),
             Err(Failure::NoModel) => {
                 let name = &self.predictor.spec.name;
                 let mut characters = name.chars();
@@ -148,7 +166,7 @@ impl Declared {
                     .unwrap_or_default();
                 message(StatusCode::INTERNAL_SERVER_ERROR, &format!("{capital} model not loaded"))
             }
-            Err(failure) => failed(failure),
+            Err(failure) => failed(failure, shape),
         }
     }
 
@@ -177,60 +195,55 @@ impl Declared {
         }
     }
 
-    fn one(&self, body: &[u8]) -> Result<Map<String, Value>, Early> {
-        let row = match serde_json::from_slice::<Value>(body) {
-            Ok(Value::Object(row)) => row,
-            Ok(_) => {
-                return Err(invalid(
-                    json!(["body"]),
-                    "Input should be a valid dictionary or object",
-                    "model_attributes_type",
-                )
-                .into());
-            }
-            Err(error) => {
-                return Err(invalid(
-                    json!(["body", error.column()]),
-                    format!("JSON decode error: {error}"),
-                    "json_invalid",
-                )
-                .into());
-            }
-        };
+    /// The rows of a body, all as they are expected.
+    fn rows(&self, headers: &HeaderMap, body: &[u8]) -> Result<(Vec<Map<String, Value>>, Shape), Early> {
+        let (rows, shape) =
+            if self.route.batch { self.many(headers, body)? } else { (vec![one(body)?], Shape::One) };
         let mut problems = Vec::new();
-        for (name, kind) in &self.route.required {
-            match row.get(name) {
-                None | Some(Value::Null) => {
-                    problems.push(json!({"loc": ["body", name], "msg": "Field required", "type": "missing"}));
+        for (at, row) in rows.iter().enumerate() {
+            let place = |name: &str| shape.place(at, name);
+            for (name, kind) in &self.route.required {
+                match row.get(name) {
+                    None | Some(Value::Null) => {
+                        problems
+                            .push(json!({"loc": place(name), "msg": "Field required", "type": "missing"}));
+                    }
+                    Some(value) if !is_of(value, kind) => {
+                        let text = format!("Input should be a valid {kind}");
+                        problems
+                            .push(json!({"loc": place(name), "msg": text, "type": format!("{kind}_type")}));
+                    }
+                    Some(_) => {}
                 }
-                Some(value) if !is_of(value, kind) => {
-                    let text = format!("Input should be a valid {kind}");
-                    problems
-                        .push(json!({"loc": ["body", name], "msg": text, "type": format!("{kind}_type")}));
-                }
-                Some(_) => {}
             }
         }
         match problems.is_empty() {
-            true => Ok(row),
+            true => Ok((rows, shape)),
             false => Err(json_body(StatusCode::UNPROCESSABLE_ENTITY, &json!({"detail": problems})).into()),
         }
     }
 
-    fn many(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Map<String, Value>>, Early> {
-        let is_csv = headers
-            .get(http::header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|media_type| media_type.starts_with("text/csv"));
-        if is_csv {
-            let options = intendant_predictor::files::options(&self.predictor.spec, None);
-            let format = intendant_predictor::files::Format::Csv;
-            let read = intendant_predictor::files::read(body, format, &options)
+    /// A row, a list of them, CSV, or NDJSON.
+    fn many(&self, headers: &HeaderMap, body: &[u8]) -> Result<(Vec<Map<String, Value>>, Shape), Early> {
+        let media_type =
+            headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if is_ndjson(media_type) {
+            return ndjson(body).map(|rows| (rows, Shape::Lines));
+        }
+        if media_type.starts_with("text/csv") {
+            let options = files::options(&self.predictor.spec, None);
+            let read = files::read(body, Format::Csv, &options)
                 .map_err(|error| invalid(json!(["body"]), error.to_string(), "value_error"))?;
-            return Ok(super::inference::objects(&read.table));
+            return match read.rejected.first() {
+                Some((line, reason)) => Err(invalid(json!(["body", line]), reason, "value_error").into()),
+                None => Ok((super::inference::objects(&read.table), Shape::List)),
+            };
+        }
+        if body.trim_ascii_start().starts_with(b"{") {
+            return Ok((vec![one(body)?], Shape::One));
         }
         let rows: Result<Vec<Map<String, Value>>, _> = serde_json::from_slice(body);
-        rows.map_err(|error| {
+        rows.map(|rows| (rows, Shape::List)).map_err(|error| {
             invalid(json!(["body"]), format!("a list of objects is expected: {error}"), "list_type").into()
         })
     }
@@ -266,18 +279,79 @@ impl Declared {
             .is_none_or(|text| text.is_null() || text.as_str().is_some_and(|text| text.trim().is_empty()))
     }
 
-    fn told(&self, answers: &Answers, rows: &[Map<String, Value>], request_id: &str) -> Response {
-        let one = |(prediction, row): (&Prediction, &Map<String, Value>)| match &self.route.answer {
-            Some(template) => routes::fill(template, &|name| match name {
+    fn told(
+        &self,
+        answers: &Answers,
+        (rows, shape): (&[Map<String, Value>], Shape),
+        request_id: &str,
+    ) -> Response {
+        let one = |(at, (prediction, row)): (usize, (&Prediction, &Map<String, Value>))| {
+            let reasons = answers.reasons.as_ref().and_then(|reasons| reasons.get(at));
+            let Some(template) = &self.route.answer else {
+                return answer::whole(&answers.version, prediction, reasons);
+            };
+            let mut told = routes::fill(template, &|name| match name {
                 "$row" => Some(Value::Object(row.clone())),
                 "$request_id" => Some(request_id.into()),
                 name => answer::placeholder(&answers.version, prediction, name),
-            }),
-            None => answer::whole(&answers.version, prediction, None),
+            });
+            if let (Some(reasons), Value::Object(told)) = (reasons, &mut told) {
+                told.insert("explanation".to_owned(), answer::explanation(reasons));
+            }
+            told
         };
-        let mut told: Vec<Value> = answers.predictions.iter().zip(rows).map(one).collect();
-        let body = if self.route.batch { Value::Array(told) } else { told.pop().unwrap_or_default() };
-        json_body(StatusCode::OK, &body)
+        let mut told: Vec<Value> = answers.predictions.iter().zip(rows).enumerate().map(one).collect();
+        match shape {
+            Shape::One => json_body(StatusCode::OK, &told.pop().unwrap_or_default()),
+            Shape::List => json_body(StatusCode::OK, &Value::Array(told)),
+            Shape::Lines => scoring::lines(&told),
+        }
+    }
+}
+
+/// How rows came, and how they are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    One,
+    List,
+    Lines,
+}
+
+impl Shape {
+    /// Where a field stands in the body.
+    pub fn place(self, row: usize, field: &str) -> Value {
+        match self {
+            Shape::One => json!(["body", field]),
+            Shape::List | Shape::Lines => json!(["body", row, field]),
+        }
+    }
+}
+
+/// Whether a body is one JSON object per line.
+pub(super) fn is_ndjson(media_type: &str) -> bool {
+    media_type.contains("ndjson") || media_type.contains("jsonl")
+}
+
+/// Objects, one per line.
+pub(super) fn ndjson(body: &[u8]) -> Result<Vec<Map<String, Value>>, Early> {
+    let lines: Result<_, _> = serde_json::Deserializer::from_slice(body).into_iter().collect();
+    lines.map_err(|error: serde_json::Error| {
+        invalid(json!(["body", error.line()]), format!("JSON decode error: {error}"), "json_invalid").into()
+    })
+}
+
+/// The row of a body.
+fn one(body: &[u8]) -> Result<Map<String, Value>, Early> {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(row)) => Ok(row),
+        Ok(_) => {
+            let expected = "Input should be a valid dictionary or object";
+            Err(invalid(json!(["body"]), expected, "model_attributes_type").into())
+        }
+        Err(error) => {
+            let place = json!(["body", error.column()]);
+            Err(invalid(place, format!("JSON decode error: {error}"), "json_invalid").into())
+        }
     }
 }
 

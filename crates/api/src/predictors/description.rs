@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use intendant_predictor::articles::{Do, action};
 use intendant_predictor::input::row_schema;
 use intendant_predictor::routes::Path;
 use intendant_predictor::spec::Route;
@@ -63,9 +64,33 @@ fn described(predictors: &Predictors) -> Value {
         ("/v2", "What this server is."),
         ("/v2/health/live", "Whether the server lives."),
         ("/v2/health/ready", "Whether every model has a version in use."),
+        ("/v2/models", "All models."),
         ("/predictors", "All predictors."),
     ] {
         paths.insert(path.to_owned(), operation("get", "server", summary, None));
+    }
+    let asked = json!({"type": "object", "properties": {"ready": {"type": "boolean"}}});
+    paths.insert(
+        "/v2/repository/index".to_owned(),
+        operation("post", "server", "All models and whether they are ready.", Some(asked)),
+    );
+    for (word, summary) in [("load", "Puts its version into use."), ("unload", "Takes it out of use.")] {
+        let path = format!("/v2/repository/models/{{name}}/{word}");
+        let mut described = operation("post", "server", summary, None);
+        described["post"]["parameters"] =
+            json!([{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}]);
+        paths.insert(path, described);
+    }
+    if predictors.service.all().any(|predictor| predictor.articles.is_some()) {
+        schemas.insert(
+            "article".to_owned(),
+            json!({"type": "object", "required": ["uri", "headline", "pub_date"], "properties": {
+                "uri": {"type": "string"}, "headline": {"type": "string"},
+                "pub_date": {"type": "string", "format": "date-time"}, "abstract": {"type": ["string", "null"]},
+                "byline": {"type": ["array", "null"]}, "keywords": {"type": ["array", "null"]},
+                "source": {"type": ["string", "null"]},
+            }}),
+        );
     }
     schemas.insert(
         "tensor".to_owned(),
@@ -98,7 +123,7 @@ fn operation(method: &str, tag: &str, summary: &str, body: Option<Value>) -> Val
 }
 
 fn declared(predictor: &Served, route: &Route, path: &Path<'_>, row: &Value) -> Value {
-    let parameters: Vec<Value> = path
+    let mut parameters: Vec<Value> = path
         .parameters
         .iter()
         .map(|name| {
@@ -109,6 +134,13 @@ fn declared(predictor: &Served, route: &Route, path: &Path<'_>, row: &Value) -> 
             json!({"name": name, "in": "path", "required": true, "schema": {"type": kind}})
         })
         .collect();
+    let action = route.articles.as_deref().and_then(action);
+    let asked = action.map(|action| action.query).unwrap_or_default();
+    let asked = asked.iter().filter(|(name, _)| !path.parameters.contains(name));
+    parameters.extend(asked.map(|(name, about)| {
+        let kind = if matches!(*name, "n" | "offset" | "min_support") { "integer" } else { "string" };
+        json!({"name": name, "in": "query", "description": about, "schema": {"type": kind}})
+    }));
     let summary = route.summary.clone().unwrap_or_else(|| format!("{} {}", path.method, path.path));
     let mut operation = json!({
         "tags": [predictor.spec.name],
@@ -123,7 +155,12 @@ fn declared(predictor: &Served, route: &Route, path: &Path<'_>, row: &Value) -> 
     if route.lookup.is_some() {
         operation["responses"]["404"] = json!({"description": "Nothing was found."});
     }
-    if route.lookup.is_none() {
+    if action.is_some_and(|action| action.does == Do::Add) {
+        let article = json!({"$ref": "#/components/schemas/article"});
+        let schema = json!({"oneOf": [article, {"type": "array", "items": article}]});
+        operation["requestBody"] =
+            json!({"required": true, "content": {"application/json": {"schema": schema}}});
+    } else if route.lookup.is_none() && action.is_none() {
         let schema = if route.batch { json!({"type": "array", "items": row}) } else { row.clone() };
         operation["requestBody"] =
             json!({"required": true, "content": {"application/json": {"schema": schema}}});

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use intendant_table::{Column, Kind, Table};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Predictors, answer, busy, count, json_body, unknown};
+use super::{Predictors, RequestId, answer, busy, count, json_body, unknown};
 
 type Shared = State<Arc<Predictors>>;
 
@@ -32,6 +32,8 @@ pub fn router() -> Router<Arc<Predictors>> {
         .route("/v2/", get(server))
         .route("/v2/models", get(index))
         .route("/v2/repository/index", post(repository))
+        .route("/v2/repository/models/{name}/load", post(load))
+        .route("/v2/repository/models/{name}/unload", post(unload))
         .route("/v2/models/{name}", get(metadata))
         .route("/v2/models/{name}/ready", get(model_ready))
         .route("/v2/models/{name}/infer", post(infer))
@@ -39,6 +41,7 @@ pub fn router() -> Router<Arc<Predictors>> {
         .route("/v2/models/{name}/versions/{version}", get(metadata_of))
         .route("/v2/models/{name}/versions/{version}/ready", get(ready_of))
         .route("/v2/models/{name}/versions/{version}/infer", post(infer_of))
+        .route("/v2/models/{name}/versions/{version}/stats", get(stats_of))
 }
 
 fn error(status: StatusCode, message: impl Into<String>) -> Response {
@@ -79,10 +82,38 @@ async fn repository(State(predictors): Shared, body: Bytes) -> Response {
                 "name": predictor.spec.name, "version": version.number, "state": "READY", "reason": "",
             })),
             None if only_ready => None,
-            None => Some(json!({"name": predictor.spec.name, "state": "UNAVAILABLE", "reason": "no version is in use"})),
+            None => {
+                let reason = if predictor.is_unloaded() { "unloaded" } else { "no version is in use" };
+                Some(json!({"name": predictor.spec.name, "state": "UNAVAILABLE", "reason": reason}))
+            }
         })
         .collect();
     json_body(StatusCode::OK, &Value::Array(models))
+}
+
+/// Puts the version that shall be in use into use, also after [`unload`].
+async fn load(State(predictors): Shared, Path(name): Path<String>) -> Response {
+    let Some(predictor) = predictors.service.get(&name) else {
+        return error(StatusCode::NOT_FOUND, unknown(&predictors, &name));
+    };
+    predictor.allow();
+    if let Err(message) = (predictors.look)(name.clone()).await {
+        return error(StatusCode::BAD_REQUEST, message);
+    }
+    match predictor.version() {
+        Some(_) => json_body(StatusCode::OK, &json!({})),
+        None => error(StatusCode::BAD_REQUEST, format!("`{name}` has no version that can be used")),
+    }
+}
+
+/// Takes a predictor out of use; requests in hand are finished.
+async fn unload(State(predictors): Shared, Path(name): Path<String>) -> Response {
+    let Some(predictor) = predictors.service.get(&name) else {
+        return error(StatusCode::NOT_FOUND, unknown(&predictors, &name));
+    };
+    predictor.unload();
+    tracing::info!(predictor = name, "taken out of use");
+    json_body(StatusCode::OK, &json!({}))
 }
 
 /// The predictor, and the version in use when it is the one that was asked for.
@@ -190,9 +221,17 @@ fn readiness(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Respo
 }
 
 async fn stats(State(predictors): Shared, Path(name): Path<String>) -> Response {
-    match find(&predictors, &name, None) {
+    counted(&predictors, &name, None)
+}
+
+async fn stats_of(State(predictors): Shared, Path((name, version)): Path<(String, String)>) -> Response {
+    counted(&predictors, &name, Some(&version))
+}
+
+fn counted(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Response {
+    match find(predictors, name, wanted) {
         Ok((_, version)) => {
-            let (requests, rows) = predictors.service.metrics.totals(&name);
+            let (requests, rows) = predictors.service.metrics.totals(name);
             let version = version.map(|version| version.number.clone());
             let stats = json!({"name": name, "version": version, "inference_count": rows, "execution_count": requests});
             json_body(StatusCode::OK, &json!({"model_stats": [stats]}))
@@ -222,19 +261,29 @@ struct Tensor {
     data: Vec<Value>,
 }
 
-async fn infer(State(predictors): Shared, Path(name): Path<String>, body: Bytes) -> Response {
-    inferred(&predictors, (&name, None), &body).await
+async fn infer(
+    State(predictors): Shared,
+    Extension(id): Extension<RequestId>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Response {
+    inferred(&predictors, (&name, None), (&body, &id)).await
 }
 
 async fn infer_of(
     State(predictors): Shared,
+    Extension(id): Extension<RequestId>,
     Path((name, version)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
-    inferred(&predictors, (&name, Some(&version)), &body).await
+    inferred(&predictors, (&name, Some(&version)), (&body, &id)).await
 }
 
-async fn inferred(predictors: &Predictors, (name, wanted): (&str, Option<&str>), body: &[u8]) -> Response {
+async fn inferred(
+    predictors: &Predictors,
+    (name, wanted): (&str, Option<&str>),
+    (body, id): (&[u8], &RequestId),
+) -> Response {
     let start = Instant::now();
     let (predictor, version) = match find(predictors, name, wanted) {
         Ok(found) => found,
@@ -265,7 +314,7 @@ async fn inferred(predictors: &Predictors, (name, wanted): (&str, Option<&str>),
     count(predictors, predictor, &answered, (table.rows(), start));
     match answered {
         Ok(answers) => {
-            predictor.observe_table(&table, &answers);
+            predictor.observe_table(&table, &answers, &id.0);
             let mut outputs = tensors(predictor, &answers);
             if !request.outputs.is_empty() {
                 outputs.retain(|output| {

@@ -4,6 +4,7 @@
 //! Source: Open Inference Protocol v2 (REST); MLflow scoring server.
 
 mod answer;
+mod articles;
 mod declared;
 mod description;
 mod inference;
@@ -11,6 +12,7 @@ mod pages;
 mod scoring;
 mod tokens;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,7 +42,12 @@ pub struct Predictors {
     pub service: Arc<Service>,
     /// Who may call the protocols; declared routes have tokens of their own.
     pub auth: Auth,
+    /// Looks now which versions shall be in use.
+    pub look: Look,
 }
+
+/// Looks which version of the predictor of this name shall be in use, and puts it into use; why not, in words.
+pub type Look = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// The id of a request.
 #[derive(Clone, Debug)]
@@ -75,8 +82,13 @@ pub fn standalone(predictors: &Predictors) -> Router {
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(description::document))
         .route("/docs", get(|| async { crate::openapi::page() }))
+        .route("/redoc", get(|| async { crate::openapi::page() }))
+        .route("/version", get(|| async { env!("CARGO_PKG_VERSION") }))
         .with_state(shared);
-    router(predictors).merge(operators)
+    router(predictors)
+        .merge(operators)
+        .fallback(|| async { told(StatusCode::NOT_FOUND, "Not Found") })
+        .method_not_allowed_fallback(|| async { told(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed") })
 }
 
 /// Everything counted of predictors, for the metrics of a server with an assistant.
@@ -180,6 +192,10 @@ fn count(
         Err(Failure::Refused(_)) => "refused",
     };
     predictors.service.metrics.add(&predictor.spec.name, outcome, (rows, start.elapsed().as_secs_f64()));
+}
+
+fn told(status: StatusCode, detail: &str) -> Response {
+    json_body(status, &json!({"detail": detail}))
 }
 
 fn busy(body: Value) -> Response {

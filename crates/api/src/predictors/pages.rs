@@ -35,12 +35,14 @@ async fn card_of(
     let Some(version) = predictors.service.get(&name).and_then(|predictor| predictor.version()) else {
         return json_body(StatusCode::NOT_FOUND, &json!({"error": unknown(&predictors, &name)}));
     };
-    let text = card::markdown(&version.model, &version.number, &version.digest);
+    let (model, number, digest) = (&version.model, &version.number, &version.digest);
     match wishes.format.as_deref() {
         Some("markdown" | "md") => {
+            let text = card::markdown(model, number, digest);
             ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], text).into_response()
         }
-        _ => html(&format!("{name}, version {}", version.number), &card::html(&text)),
+        Some("json") => json_body(StatusCode::OK, &card::json(model, number, digest)),
+        _ => html(&format!("{name}, version {number}"), &card::body(model, number, digest)),
     }
 }
 
@@ -147,18 +149,8 @@ fn escaped(label: &str) -> String {
 }
 
 fn html(title: &str, body: &str) -> Response {
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\"><title>{}</title><style>{STYLE}</style></head>\
-         <body><main>{body}</main></body></html>\n",
-        card::escape(title)
-    );
     let policy = "default-src 'none'; style-src 'unsafe-inline'";
     let headers =
         [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];
-    (headers, page).into_response()
+    (headers, card::page(title, body)).into_response()
 }
-
-const STYLE: &str = ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;\
-    max-width:60rem;padding:0 1rem}table{border-collapse:collapse}td,th{border:1px solid #8884;padding:.25rem .6rem;\
-    text-align:left}code{font-family:ui-monospace,monospace}";

@@ -13,6 +13,7 @@ use intendant_score::load::Failed;
 use intendant_score::service::{Explain, Failure, Served};
 use serde_json::{Map, Value, json};
 
+use super::declared::{Shape, failed, is_ndjson};
 use super::{Predictors, RequestId, answer, busy, inference, json_body, predict, unknown};
 use crate::early::Early;
 
@@ -282,7 +283,7 @@ async fn natural(
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
     let explain = if wishes.explain { Explain::Yes } else { Explain::No };
     let is_json = media_type.starts_with("application/json");
-    let is_lines = media_type.contains("ndjson") || media_type.contains("jsonl");
+    let is_lines = is_ndjson(media_type);
     let (rows, is_single) = if is_json {
         match serde_json::from_slice::<Value>(&body) {
             Ok(Value::Object(row)) => (vec![row], true),
@@ -326,14 +327,19 @@ async fn natural(
                 })
                 .collect();
             if is_lines {
-                let lines: String = told.iter().map(|answer| format!("{answer}\n")).collect();
-                return ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response();
+                return lines(&told);
             }
             let body = if is_single { told.pop().unwrap_or_default() } else { Value::Array(told) };
             json_body(StatusCode::OK, &body)
         }
-        Err(failure) => super::declared::failed(failure),
+        Err(failure) => failed(failure, if is_single { Shape::One } else { Shape::List }),
     }
+}
+
+/// One answer per line.
+pub fn lines(told: &[Value]) -> Response {
+    let lines: String = told.iter().map(|answer| format!("{answer}\n")).collect();
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
 }
 
 /// Lists of names as one text: entities on lines of their own, items with commas between; filters as texts.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use intendant_config as config;
 use intendant_predictor::spec::Kind;
-use intendant_predictor::{keys, routes};
+use intendant_predictor::{articles, keys, routes};
 use intendant_talk::data::ComponentSpec;
 
 use crate::cli::Cli;
@@ -61,6 +61,20 @@ fn predictors() -> String {
     page.push_str("\n## What answers of routes can name\n\n| placeholder | stands for |\n|---|---|\n");
     for (name, about) in routes::PLACEHOLDERS {
         page.push_str(&format!("| `{name}` | {about} |\n"));
+    }
+    page.push_str("\n## What routes do with articles\n\n| `articles` | asked with | does | its answer can name | query |\n|---|---|---|---|---|\n");
+    for action in articles::ACTIONS {
+        let told = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, about)| format!("`{name}`: {about}")).collect::<Vec<_>>().join("; ")
+        };
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} | {} |\n",
+            action.name,
+            action.method,
+            action.about,
+            told(action.placeholders),
+            told(action.query)
+        ));
     }
     page
 }

@@ -29,7 +29,7 @@ pub enum Mode {
 /// Runs `intendant test [core|nlu]`; without a part both, stories end to end.
 pub fn run(arguments: TestArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     if let Some(name) = &arguments.predictor {
-        let what = (arguments.model.as_path(), arguments.data.as_deref(), arguments.output.json);
+        let what = (arguments.model.as_path(), arguments.data.as_deref(), &arguments.output);
         return super::predictors::test::run(name, what, environment);
     }
     match arguments.part {

@@ -16,6 +16,7 @@ mod openapi;
 mod page;
 mod parity;
 mod predictors;
+mod press;
 mod reference;
 mod registry;
 mod replicas;

@@ -18,8 +18,8 @@ use intendant_component::predictor::{Class, Prediction, Predictor, Reasons, Refu
 use intendant_component::stored::{Stored, Unreadable};
 use intendant_component::training::TrainContext;
 use intendant_learn::tabular::{
-    Calibration, Explanation, Family, Feature, Imbalance, Impute, Metric, Model, Predictions, Settings, Task,
-    Threshold,
+    Calibration, Explanation, Family, Feature, Imbalance, Impute, Metric, Model, Outliers, Predictions,
+    Settings, Task, Threshold,
 };
 use intendant_rasa_format::suggest::did_you_mean;
 use intendant_table::{Column, Kind as ColumnKind, Signature, Table};
@@ -158,6 +158,9 @@ fn feature(name: &str, declared: &spec::Feature, rows: &Table) -> Result<Feature
     };
     feature.least = declared.minimum;
     feature.most = declared.maximum;
+    if declared.outliers.as_deref() == Some("clip") {
+        feature.outliers = Outliers::Clip;
+    }
     if declared.zero_is_missing {
         feature.missing.push(0.0);
     }

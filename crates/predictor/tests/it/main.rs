@@ -38,12 +38,15 @@ fn through_archive(spec: &Spec, predictor: &Arc<dyn Predictor>, rows: &Table) ->
         figures: Default::default(),
         model_id: archive::model_id(&spec.name, &fingerprints),
         fingerprints,
+        curves: intendant_predictor::curves::of(spec, predictor.as_ref(), rows),
     };
     let packed = archive::write(&model).unwrap();
     let again = archive::read(&packed).unwrap();
     assert_eq!(archive::write(&again).unwrap(), packed);
     assert_eq!(again.predictor.predict(rows).unwrap(), predictor.predict(rows).unwrap());
     assert_eq!(again.spec, *spec);
+    assert_eq!(again.curves, model.curves);
+    assert_eq!(again.curves.is_empty(), spec.kind != intendant_predictor::spec::Kind::Tabular);
     assert!(archive::read(&packed[..packed.len() / 2]).is_err());
     again
 }

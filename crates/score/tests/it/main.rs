@@ -1,6 +1,8 @@
 //! Look-ups, loading and keeping, on SQLite and on PostgreSQL where it is installed.
 #![allow(clippy::unwrap_used)]
 
+mod articles;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

@@ -112,11 +112,31 @@ pub fn table_file(
     let format = format.unwrap_or_else(|| Format::of_path(path));
     let read = files::read(content, format, options)
         .map_err(|error| Failure::new("", format!("{path}: {error}")))?;
-    for (line, reason) in read.rejected.iter().take(REJECTED_SHOWN) {
-        eprintln!("{path}:{line}: warning: this row is left out: {reason}");
-    }
-    if read.rejected.len() > REJECTED_SHOWN {
-        eprintln!("{path}: warning: {} rows are left out in all", read.rejected.len());
-    }
+    let mut left_out = LeftOut::default();
+    left_out.tell(path, &read.rejected);
+    left_out.sum_up(path);
     Ok(read.table)
+}
+
+/// Rows that are left out: the first ones are named, all are counted.
+#[derive(Default)]
+pub struct LeftOut {
+    count: usize,
+}
+
+impl LeftOut {
+    /// Names rows with the reason, as long as there are few.
+    pub fn tell(&mut self, path: &str, rejected: &[(u64, String)]) {
+        for (line, reason) in rejected.iter().take(REJECTED_SHOWN.saturating_sub(self.count)) {
+            eprintln!("{path}:{line}: warning: this row is left out: {reason}");
+        }
+        self.count += rejected.len();
+    }
+
+    /// Tells how many there were, when not all were named.
+    pub fn sum_up(&self, path: &str) {
+        if self.count > REJECTED_SHOWN {
+            eprintln!("{path}: warning: {} rows are left out in all", self.count);
+        }
+    }
 }

@@ -19,7 +19,7 @@ use intendant_predictor::spec::Spec;
 use crate::failure::Failure;
 use crate::{project, report};
 
-pub use material::{material, table_file};
+pub use material::{LeftOut, material, table_file};
 
 /// Where predictors are declared.
 pub const FOLDER: &str = "predictors";

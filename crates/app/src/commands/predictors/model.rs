@@ -70,6 +70,7 @@ fn foreign(spec: &Spec, material: &Material) -> Result<Model, Failure> {
         spec: spec.clone(),
         predictor: Arc::clone(&predictor),
         figures: Default::default(),
+        curves: Vec::new(),
         model_id: archive::model_id(&spec.name, &fingerprints),
         fingerprints,
     })

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use intendant_api::auth::Auth;
 use intendant_api::listen;
-use intendant_api::predictors::{self, Predictors};
+use intendant_api::predictors::{self, Look, Predictors};
 use intendant_config::Environment;
 use intendant_config::service;
 use intendant_predictor::routes;
@@ -77,6 +77,7 @@ pub async fn open(
 ) -> Result<(Predictors, service::Service), Failure> {
     let specs = specs(environment)?;
     refuse_doubles(&specs)?;
+    refuse_strangers(&specs)?;
     let settings = settings(&specs, environment)?;
     let mut served = Vec::with_capacity(specs.len());
     for spec in specs {
@@ -87,9 +88,9 @@ pub async fn open(
     }
     let service = Arc::new(Service::new(served));
     let database = registry(environment)?.database;
-    let followed = Follow { service: Arc::clone(&service), folder: folder.to_owned(), database };
-    followed.once().await;
-    let stop = stop.clone();
+    let follow = Arc::new(Follow { service: Arc::clone(&service), folder: folder.to_owned(), database });
+    follow.once().await;
+    let (followed, stop) = (Arc::clone(&follow), stop.clone());
     tokio::spawn(async move {
         loop {
             tokio::select! {
@@ -98,7 +99,30 @@ pub async fn open(
             }
         }
     });
-    Ok((Predictors { service, auth }, settings))
+    let look: Look = Arc::new(move |name| {
+        let follow = Arc::clone(&follow);
+        Box::pin(async move { follow.one(&name).await })
+    });
+    Ok((Predictors { service, auth, look }, settings))
+}
+
+/// The recommenders that are named must be there.
+fn refuse_strangers(specs: &[Spec]) -> Result<(), Failure> {
+    for spec in specs {
+        let books = spec.serve.articles.as_ref().and_then(|articles| articles.books.as_ref());
+        let Some(books) = books else { continue };
+        if !specs.iter().any(|other| other.name == *books && other.kind == Kind::Recommender) {
+            let recommenders = specs.iter().filter(|other| other.kind == Kind::Recommender);
+            let known: Vec<&str> = recommenders.map(|other| other.name.as_str()).collect();
+            let message = format!(
+                "{FOLDER}/{}.yml: `serve.articles.books`: no recommender is called `{books}`; there are: {}",
+                spec.name,
+                known.join(", ")
+            );
+            return Err(Failure::new("", message));
+        }
+    }
+    Ok(())
 }
 
 /// Two routes must not want the same path.
@@ -131,16 +155,15 @@ struct Follow {
 }
 
 impl Follow {
+    /// Looks at one predictor.
+    async fn one(&self, name: &str) -> Result<(), String> {
+        let catalog = self.catalog().await;
+        let Some(predictor) = self.service.get(name) else { return Err(format!("there is no `{name}`")) };
+        self.follow(predictor, catalog.as_ref()).await.map_err(|failure| failure.message().to_owned())
+    }
+
     async fn once(&self) {
-        let catalog = match self.folder.is_dir() {
-            true => Catalog::open(&self.folder, self.database.as_deref()).await.ok(),
-            false => None,
-        };
-        if let Some(catalog) = &catalog
-            && let Err(error) = catalog.adopt().await
-        {
-            tracing::warn!(%error, "the models folder cannot be read");
-        }
+        let catalog = self.catalog().await;
         for predictor in self.service.all() {
             if let Err(failure) = self.follow(predictor, catalog.as_ref()).await {
                 tracing::error!(
@@ -152,7 +175,23 @@ impl Follow {
         }
     }
 
+    async fn catalog(&self) -> Option<Catalog> {
+        let catalog = match self.folder.is_dir() {
+            true => Catalog::open(&self.folder, self.database.as_deref()).await.ok(),
+            false => None,
+        };
+        if let Some(catalog) = &catalog
+            && let Err(error) = catalog.adopt().await
+        {
+            tracing::warn!(%error, "the models folder cannot be read");
+        }
+        catalog
+    }
+
     async fn follow(&self, predictor: &Arc<Served>, catalog: Option<&Catalog>) -> Result<(), Failure> {
+        if predictor.is_unloaded() {
+            return Ok(());
+        }
         let current = predictor.version();
         let wanted = match catalog {
             Some(catalog) => wanted(&predictor.spec, catalog).await?,

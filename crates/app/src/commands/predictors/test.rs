@@ -4,12 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use intendant_config::Environment;
+use intendant_predictor::archive::Model;
 use intendant_predictor::measure::measure;
-use intendant_predictor::{files, split};
+use intendant_predictor::{card, files, split};
+use intendant_train::files as disk;
 use serde_json::json;
 
 use super::train::{judge, print_figures, print_gates};
 use super::{failed, material, model, spec, table_file};
+use crate::cli::testing::TestOutput;
 use crate::failure::Failure;
 use crate::terminal::say;
 
@@ -19,7 +22,7 @@ use crate::terminal::say;
 /// When it cannot be measured, or does not pass its gates.
 pub fn run(
     name: &str,
-    (models, data, is_json): (&Path, Option<&str>, bool),
+    (models, data, output): (&Path, Option<&str>, &TestOutput),
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
     let spec = spec(name, environment)?;
@@ -42,11 +45,27 @@ pub fn run(
     let figures = measure(&spec, model.predictor.as_ref(), &rows).map_err(|error| failed(&error))?;
     let gates = judge(&spec, &figures);
     let missed = gates.iter().filter(|outcome| !outcome.passed).count();
-    if is_json {
-        say!("{}", json!({"predictor": name, "metrics": figures, "gates": gates, "passed": missed == 0}));
+    let measured = Model { figures, ..model };
+    let report = output.out.join(format!("{name}.html"));
+    if !output.no_plot {
+        let body = card::body(&measured, &measured.model_id, "");
+        disk::write_whole(&report, card::page(name, &body).as_bytes()).map_err(|error| failed(&error))?;
+    }
+    let figures = &measured.figures;
+    if output.json {
+        say!(
+            "{}",
+            json!({
+                "predictor": name, "metrics": figures, "gates": gates, "passed": missed == 0,
+                "importance": measured.predictor.importance(), "curves": measured.curves,
+            })
+        );
     } else {
-        print_figures(&figures);
+        print_figures(figures);
         print_gates(&gates);
+        if !output.no_plot {
+            say!("The report with pictures is {}.", report.display());
+        }
     }
     match missed {
         0 => Ok(ExitCode::SUCCESS),

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
+use intendant_component::predictor::Predictor;
 use intendant_component::training::{Progress, TrainContext};
 use intendant_config::Environment;
 use intendant_predictor::archive::{self, Model};
+use intendant_predictor::curves::{self, Curve};
 use intendant_predictor::measure::{Figures, measure};
 use intendant_predictor::spec::Spec;
 use intendant_predictor::{SEED, kinds, split};
@@ -125,10 +128,10 @@ pub fn train(
     let context = context(arguments.output.num_threads.unwrap_or(cores), &progress, spec);
     let trained = learn(spec, gathered, &context);
     progress.clear();
-    let (predictor, figures) = trained?;
+    let Learnt { predictor, figures, curves } = trained?;
     let model_id = archive::model_id(&spec.name, &fingerprints);
     let gates = judge(spec, &figures);
-    let model = Model { spec: spec.clone(), predictor, figures, model_id, fingerprints };
+    let model = Model { spec: spec.clone(), predictor, figures, curves, model_id, fingerprints };
     let packed = archive::write(&model).map_err(|error| failed(&error))?;
     let file = match &arguments.output.fixed_model_name {
         Some(name) => format!("{}{}", name.trim_end_matches(models::ARCHIVE_ENDING), models::ARCHIVE_ENDING),
@@ -143,7 +146,11 @@ pub fn train(
     Ok(Done { path, is_unchanged: false, figures: model.figures, gates })
 }
 
-type Learnt = (std::sync::Arc<dyn intendant_component::predictor::Predictor>, Figures);
+struct Learnt {
+    predictor: Arc<dyn Predictor>,
+    figures: Figures,
+    curves: Vec<Curve>,
+}
 
 fn learn(
     spec: &Spec,
@@ -159,7 +166,8 @@ fn learn(
         Some(test) => measure(spec, predictor.as_ref(), test).map_err(|error| failed(&error))?,
         None => Figures::new(),
     };
-    Ok((predictor, figures))
+    let curves = curves::of(spec, predictor.as_ref(), &material.rows);
+    Ok(Learnt { predictor, figures, curves })
 }
 
 /// Makes it a version of the catalogue, with its figures.

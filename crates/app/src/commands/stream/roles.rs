@@ -128,7 +128,7 @@ pub async fn produce(arguments: &ProduceArgs, environment: &Environment) -> Resu
 /// Runs `stream consume`.
 pub async fn consume(arguments: &ConsumeArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     let wire = Wire::open(&arguments.stream, environment).await?;
-    let scorer = wire.scorer()?;
+    let scorer = wire.scorer().await?;
     let output = wire.stream.output.as_ref();
     let carrier = output.map(|output| output.transport.as_ref().unwrap_or(&wire.stream.transport));
     let has_outbox = carrier.is_some_and(|transport| !wire.is_own_queue(transport));

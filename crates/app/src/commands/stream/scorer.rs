@@ -1,21 +1,51 @@
-//! An assistant's understanding as a scorer.
+//! An assistant's understanding, or a predictor, as a scorer.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use intendant_api::auth::Auth;
+use intendant_config::Environment;
+use intendant_rasa_format::suggest::did_you_mean;
 use intendant_rasa_format::wire::parse_to_json;
+use intendant_score::stream::Scorer;
 use intendant_serve::assistant::Assistant;
 use intendant_streams::row::at;
 use intendant_streams::score::Score;
 use intendant_train::models;
 use serde_json::Value;
+use tokio::runtime::Handle;
 
+use crate::commands::predictors::serve;
 use crate::failure::Failure;
 use crate::model;
+use crate::stopping::Stop;
 
 /// How often it is looked for a newer model.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A predictor of the project as a scorer.
+///
+/// # Errors
+/// When there is no such predictor, or a declaration has mistakes.
+pub async fn predictor_scorer(
+    name: &str,
+    place: &str,
+    environment: &Environment,
+) -> Result<Arc<dyn Score>, Failure> {
+    let auth = Auth::new(None, None, "HS256").map_err(|error| Failure::of("", &error))?;
+    let (predictors, _) = serve::open(Path::new("models"), (auth, &Stop::default()), environment).await?;
+    let service = predictors.service;
+    let known: Vec<String> = service.all().map(|predictor| predictor.spec.name.clone()).collect();
+    match Scorer::new(service, name, Handle::current()) {
+        Some(scorer) => Ok(Arc::new(scorer)),
+        None => {
+            let hint = did_you_mean(name, known.iter().map(String::as_str));
+            let hint = hint.unwrap_or_else(|| format!("there are: {}", known.join(", ")));
+            Err(Failure::new("", format!("{place}: there is no predictor `{name}`; {hint}")))
+        }
+    }
+}
 
 /// Understands one text of each message.
 pub struct AssistantScorer {

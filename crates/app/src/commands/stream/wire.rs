@@ -26,7 +26,7 @@ use intendant_talk::data::Source as Place;
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
-use super::scorer::AssistantScorer;
+use super::scorer::{AssistantScorer, predictor_scorer};
 use crate::commands::models::platform;
 use crate::failure::Failure;
 use crate::{report, wiring};
@@ -240,13 +240,18 @@ impl<'a> Wire<'a> {
     ///
     /// # Errors
     /// When nothing is named, or it cannot be loaded.
-    pub fn scorer(&self) -> Result<Arc<dyn Score>, Failure> {
+    pub async fn scorer(&self) -> Result<Arc<dyn Score>, Failure> {
         let score = &self.stream.score;
+        let named = [score.assistant.is_some(), score.predictor.is_some(), score.url.is_some()];
+        if named.into_iter().filter(|is_named| *is_named).count() > 1 {
+            let message = format!("streams.{}.score: one of `assistant`, `predictor` and `url`", self.name);
+            return Err(Failure::new("", message));
+        }
+        if let Some(name) = &score.predictor {
+            let place = format!("streams.{}.score.predictor", self.name);
+            return predictor_scorer(name, &place, self.environment).await;
+        }
         if let Some(url) = &score.url {
-            if score.assistant.is_some() {
-                let message = format!("streams.{}.score: either `assistant` or `url`", self.name);
-                return Err(Failure::new("", message));
-            }
             let config = EndpointConfig {
                 url: Some(url.clone()),
                 headers: score.headers.clone(),
