@@ -13,6 +13,8 @@ use intendant_port::error::Error;
 use intendant_store::jobs::{Jobs, STATES};
 use serde_json::{Value, json};
 
+use crate::registry::{is_same, refusal};
+
 /// Most jobs listed at once.
 const JOBS_MAX: usize = 1000;
 /// Unless asked for otherwise.
@@ -51,20 +53,10 @@ async fn let_in(State(desk): Shared, headers: HeaderMap, request: Request, next:
     let query = request.uri().query().unwrap_or_default();
     let fields = intendant_port::web::form_decode(query);
     let given = fields.iter().find(|(name, _)| name == "token").map(|(_, value)| value.as_str());
-    let is_same = |given: &str| {
-        // Every byte is looked at, so that the time tells nothing.
-        let differences = given.bytes().zip(wanted.bytes()).fold(0, |sum, (one, other)| sum | (one ^ other));
-        given.len() == wanted.len() && differences == 0
-    };
-    match given.into_iter().chain(bearer).any(is_same) {
+    match given.into_iter().chain(bearer).any(|given| is_same(given.as_bytes(), wanted.as_bytes())) {
         true => next.run(request).await,
         false => refusal(StatusCode::UNAUTHORIZED, "NotAuthenticated", "a valid token is needed"),
     }
-}
-
-fn refusal(status: StatusCode, reason: &str, message: &str) -> Response {
-    let body = json!({"status": "failure", "code": status.as_u16(), "reason": reason, "message": message});
-    (status, Json(body)).into_response()
 }
 
 fn failed(error: &Error) -> Response {

@@ -32,5 +32,6 @@ mod story;
 pub mod stream;
 mod system;
 pub mod tls;
+pub mod trials;
 pub mod uploads;
 pub mod webhooks;

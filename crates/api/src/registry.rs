@@ -13,6 +13,8 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -151,6 +153,7 @@ pub(crate) async fn send(
         Ok(())
     };
     set(header::ETAG, etag)?;
+    set(header::HeaderName::from_static("repr-digest"), repr_digest(&version.digest))?;
     set(header::HeaderName::from_static("filename"), version.file.clone())?;
     set(header::CONTENT_TYPE, "application/gzip".to_owned())?;
     set(header::ACCEPT_RANGES, "bytes".to_owned())?;
@@ -161,6 +164,13 @@ pub(crate) async fn send(
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)
+}
+
+// The digest as RFC 9530 wants it.
+fn repr_digest(digest: &str) -> String {
+    let pairs = digest.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    let bytes: Vec<u8> = pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect();
+    format!("sha-256=:{}:", STANDARD.encode(bytes))
 }
 
 // `bytes=<from>-`; other ranges are not served in parts.
@@ -185,6 +195,6 @@ fn pieces(file: tokio::fs::File) -> Body {
 }
 
 // Takes as long for a wrong first letter as for a wrong last one.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |sum, (one, other)| sum | (one ^ other)) == 0
 }

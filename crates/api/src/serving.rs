@@ -18,29 +18,24 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use http::{Method, StatusCode, request};
 use intendant_port::web::form_decode;
-use intendant_registry::catalog::{self, Catalog};
+use intendant_registry::catalog::{self, Catalog, Version};
 use intendant_serve::assistant::Assistant;
-use intendant_serve::server::Server;
 use intendant_serve::shadow::{Difference, Handling};
 use intendant_serve::trial::{Compared, Figures, Plan, Role, Rules, Trial};
-use intendant_serve::workshop::Workshop;
 use intendant_talk::time::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::auth::Auth;
 use crate::early::Early;
-use crate::registry::{ModelServer, refusal};
+use crate::registry::refusal;
 use crate::request::Request;
+use crate::trials::Trials;
 
 /// What the routes work with.
 pub struct Desk {
-    /// The server.
-    pub server: Server,
-    /// Loads models.
-    pub workshop: Arc<dyn Workshop>,
-    /// Where models are looked up; its token lets in who may change what is served.
-    pub models: ModelServer,
+    /// The server and what it tries; the token of its models lets in who may change what is served.
+    pub trials: Arc<Trials>,
     /// Who else is let in.
     pub auth: Auth,
 }
@@ -58,11 +53,10 @@ pub fn router(desk: Desk) -> Router {
 type Shared = State<Arc<Desk>>;
 type Answer = Result<Response, Early>;
 
-/// What is to be tried.
+/// What is to be tried, as it travels and is kept.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TrialBody {
-    model: String,
+struct PlanBody {
     role: String,
     #[serde(default = "whole")]
     percent: f64,
@@ -102,6 +96,36 @@ impl RulesBody {
     }
 }
 
+/// Reads `role`, `percent` and `rules`.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn plan_of(text: &Value) -> Result<Plan, String> {
+    let body = PlanBody::deserialize(text).map_err(|error| format!("the body: {error}"))?;
+    let role = [Role::Shadow, Role::Canary].into_iter().find(|role| role.name() == body.role);
+    let role = role.ok_or_else(|| format!("`role` must be `shadow` or `canary`, found `{}`", body.role))?;
+    if !(0.0..=100.0).contains(&body.percent) {
+        return Err(format!("`percent` must be between 0 and 100, found {}", body.percent));
+    }
+    Ok(Plan { role, percent: body.percent, rules: body.rules.rules() })
+}
+
+/// What [`plan_of`] reads.
+pub(crate) fn plan_text(plan: &Plan) -> Value {
+    json!({"role": plan.role.name(), "percent": plan.percent, "rules": rules(&plan.rules)})
+}
+
+fn rules(rules: &Rules) -> Value {
+    json!({
+        "window": rules.window,
+        "messages_min": rules.messages_min,
+        "error_rate_worse_by": rules.error_rate_worse_by,
+        "fallback_rate_worse_by": rules.fallback_rate_worse_by,
+        "latency_p95_factor_max": rules.latency_p95_factor_max,
+        "latency_p95_ms_max": rules.latency_p95_max.map(milliseconds),
+    })
+}
+
 async fn show(State(desk): Shared, parts: request::Parts) -> Answer {
     desk.let_in(&parts)?;
     Ok(axum::Json(desk.standing()).into_response())
@@ -109,26 +133,25 @@ async fn show(State(desk): Shared, parts: request::Parts) -> Answer {
 
 async fn begin(State(desk): Shared, parts: request::Parts, body: Bytes) -> Answer {
     desk.let_in(&parts)?;
-    let body: TrialBody = serde_json::from_slice(&body)
-        .map_err(|error| refusal(StatusCode::BAD_REQUEST, "BadRequest", &format!("the body: {error}")))?;
-    let role = [Role::Shadow, Role::Canary].into_iter().find(|role| role.name() == body.role);
-    let role = role.ok_or_else(|| {
-        let message = format!("`role` must be `shadow` or `canary`, found `{}`", body.role);
-        refusal(StatusCode::BAD_REQUEST, "BadRequest", &message)
-    })?;
-    if !(0.0..=100.0).contains(&body.percent) {
-        let message = format!("`percent` must be between 0 and 100, found {}", body.percent);
-        return Err(refusal(StatusCode::BAD_REQUEST, "BadRequest", &message).into());
-    }
-    let candidate = desk.load(&body.model).await?;
-    desk.server.begin_trial(candidate, Plan { role, percent: body.percent, rules: body.rules.rules() });
+    let refuse = |message: &str| refusal(StatusCode::BAD_REQUEST, "BadRequest", message);
+    let body: Result<Map<String, Value>, _> = serde_json::from_slice(&body);
+    let mut body = body.map_err(|error| refuse(&format!("the body: {error}")))?;
+    let Some(Value::String(model)) = body.remove("model") else {
+        return Err(
+            refuse("`model` names what is tried: a tag, `name:version`, a file's name or a digest").into()
+        );
+    };
+    let plan = plan_of(&Value::Object(body)).map_err(|why| refuse(&why))?;
+    let (version, candidate) = desk.load(&model).await?;
+    let kept = desk.trials.begin(&version, candidate, (plan, true)).await;
+    kept.map_err(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, "ModelError", &error.to_string()))?;
     Ok(axum::Json(desk.standing()).into_response())
 }
 
 async fn end(State(desk): Shared, parts: request::Parts) -> Answer {
     desk.let_in(&parts)?;
-    match desk.server.end_trial("it was ended by hand") {
-        Some(_) => Ok(axum::Json(desk.standing()).into_response()),
+    match desk.trials.server.end_trial("it was ended by hand") {
+        Some(_) => Ok(desk.kept().await),
         None => {
             Err(refusal(StatusCode::CONFLICT, "Conflict", "no model is tried beside the one in use").into())
         }
@@ -137,25 +160,25 @@ async fn end(State(desk): Shared, parts: request::Parts) -> Answer {
 
 async fn promote(State(desk): Shared, parts: request::Parts) -> Answer {
     desk.let_in(&parts)?;
-    desk.changed(desk.server.promote_trial())
+    desk.changed(desk.trials.server.promote_trial()).await
 }
 
 async fn roll_back(State(desk): Shared, parts: request::Parts) -> Answer {
     desk.let_in(&parts)?;
-    desk.changed(desk.server.put_previous_model())
+    desk.changed(desk.trials.server.put_previous_model()).await
 }
 
 impl Desk {
     fn let_in(&self, parts: &request::Parts) -> Result<(), Early> {
         let query = form_decode(parts.uri.query().unwrap_or(""));
-        if self.models.token.is_some() && self.models.lets_in(&query, &parts.headers) {
+        if self.trials.models.token.is_some() && self.trials.models.lets_in(&query, &parts.headers) {
             return Ok(());
         }
         let (method, headers) = (Method::clone(&parts.method), parts.headers.clone());
         let path = parts.uri.path().to_owned();
         let request = Request { method, path, query, headers, body: Bytes::new() };
         // A token for models shuts the door for those who have none, whatever the API asks for.
-        let is_let_in = match self.models.token.is_some() && !self.auth.is_required() {
+        let is_let_in = match self.trials.models.token.is_some() && !self.auth.is_required() {
             true => false,
             false => self.auth.check(&request, None).is_ok(),
         };
@@ -163,14 +186,22 @@ impl Desk {
         if is_let_in { Ok(()) } else { Err(refused().into()) }
     }
 
-    fn changed(&self, changed: Result<Arc<Assistant>, intendant_serve::error::Error>) -> Answer {
+    /// How things stand, when that is on record.
+    async fn kept(&self) -> Response {
+        if let Err(error) = self.trials.look().await {
+            tracing::warn!(%error, "what is tried cannot be kept at present");
+        }
+        axum::Json(self.standing()).into_response()
+    }
+
+    async fn changed(&self, changed: Result<Arc<Assistant>, intendant_serve::error::Error>) -> Answer {
         match changed {
-            Ok(_) => Ok(axum::Json(self.standing()).into_response()),
+            Ok(_) => Ok(self.kept().await),
             Err(error) => Err(refusal(StatusCode::CONFLICT, "Conflict", &error.message).into()),
         }
     }
 
-    async fn load(&self, reference: &str) -> Result<Arc<Assistant>, Early> {
+    async fn load(&self, reference: &str) -> Result<(Version, Arc<Assistant>), Early> {
         let unknown = |error: catalog::Error| {
             let status = match error.kind {
                 catalog::Kind::NotFound => StatusCode::NOT_FOUND,
@@ -178,36 +209,21 @@ impl Desk {
             };
             refusal(status, "ModelNotFound", &error.to_string())
         };
-        let catalog = Catalog::open(&self.models.folder, self.models.database.as_deref()).await;
-        let catalog = catalog.map_err(unknown)?;
+        let models = &self.trials.models;
+        let catalog = Catalog::open(&models.folder, models.database.as_deref()).await.map_err(unknown)?;
         catalog.adopt().await.map_err(unknown)?;
         let version = catalog.find(reference).await.map_err(unknown)?;
-        let path = self.models.folder.join(&version.file).display().to_string();
-        let workshop = Arc::clone(&self.workshop);
-        let loaded = tokio::task::spawn_blocking(move || {
-            let assistant = workshop.load(&path)?;
-            assistant.warm();
-            Ok(assistant)
-        });
-        let why = match loaded.await {
-            Ok(Ok(assistant)) => {
-                catalog.mark(&version.digest, None).await.map_err(unknown)?;
-                return Ok(Arc::new(assistant));
+        match self.trials.load(&catalog, &version).await.map_err(unknown)? {
+            Ok(candidate) => Ok((version, candidate)),
+            Err(why) => {
+                let message = format!("{} cannot be loaded: {why}", version.reference());
+                Err(refusal(StatusCode::UNPROCESSABLE_ENTITY, "LoadingError", &message).into())
             }
-            Ok(Err(error)) => {
-                let error: intendant_serve::workshop::WorkshopError = error;
-                error.message
-            }
-            Err(error) => error.to_string(),
-        };
-        self.server.note_unloadable(&version.file, &why);
-        catalog.mark(&version.digest, Some(&why)).await.map_err(unknown)?;
-        let message = format!("{} cannot be loaded: {why}", version.reference());
-        Err(refusal(StatusCode::UNPROCESSABLE_ENTITY, "LoadingError", &message).into())
+        }
     }
 
     fn standing(&self) -> Value {
-        let slots = self.server.slots();
+        let slots = self.trials.server.slots();
         let ended = slots.ended.as_ref().map(|ended| {
             let mut told = trial(&ended.trial);
             told["reason"] = json!(ended.reason);
@@ -246,15 +262,7 @@ fn trial(trial: &Trial) -> Value {
         Role::Shadow => told["comparison"] = comparison(&trial.comparison()),
         Role::Canary => {
             let (current, candidate) = trial.figures();
-            let rules = plan.rules;
-            told["rules"] = json!({
-                "window": rules.window,
-                "messages_min": rules.messages_min,
-                "error_rate_worse_by": rules.error_rate_worse_by,
-                "fallback_rate_worse_by": rules.fallback_rate_worse_by,
-                "latency_p95_factor_max": rules.latency_p95_factor_max,
-                "latency_p95_ms_max": rules.latency_p95_max.map(milliseconds),
-            });
+            told["rules"] = rules(&plan.rules);
             told["current"] = figures(&current);
             told["candidate"] = figures(&candidate);
         }

@@ -16,11 +16,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::StreamExt;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use intendant_port::web::form_decode;
 use intendant_registry::catalog::{self, Catalog, Version};
 use serde_json::{Value, json};
 use tokio::fs;
@@ -47,12 +49,30 @@ pub fn router(models: ModelServer) -> Router {
         .with_state(Arc::new(models))
 }
 
-type Shared = State<Arc<ModelServer>>;
-type Pairs = Query<Vec<(String, String)>>;
 type Answer = Result<Response, Early>;
 
-async fn list(State(models): Shared, query: Pairs, headers: HeaderMap) -> Answer {
-    let catalog = open(&models, &query, &headers).await?;
+/// The catalogue, for those who have the token.
+struct Opened {
+    catalog: Catalog,
+    query: Vec<(String, String)>,
+}
+
+impl FromRequestParts<Arc<ModelServer>> for Opened {
+    type Rejection = Early;
+
+    async fn from_request_parts(parts: &mut Parts, models: &Arc<ModelServer>) -> Result<Self, Early> {
+        let query = form_decode(parts.uri.query().unwrap_or_default());
+        if !models.lets_in(&query, &parts.headers) {
+            return Err(
+                refusal(StatusCode::UNAUTHORIZED, "NotAuthenticated", "a valid token is needed").into()
+            );
+        }
+        let catalog = Catalog::open(&models.folder, models.database.as_deref()).await.map_err(failed)?;
+        Ok(Self { catalog, query })
+    }
+}
+
+async fn list(Opened { catalog, .. }: Opened) -> Answer {
     catalog.adopt().await.map_err(failed)?;
     let tags = catalog.tags().await.map_err(failed)?;
     let told = catalog.versions().await.map_err(failed)?.into_iter().map(|version| {
@@ -65,36 +85,17 @@ async fn list(State(models): Shared, query: Pairs, headers: HeaderMap) -> Answer
     Ok(axum::Json(told.collect::<Vec<Value>>()).into_response())
 }
 
-async fn archive(
-    State(models): Shared,
-    Path(model): Path<String>,
-    query: Pairs,
-    headers: HeaderMap,
-) -> Answer {
-    let catalog = open(&models, &query, &headers).await?;
+async fn archive(Opened { catalog, .. }: Opened, Path(model): Path<String>, headers: HeaderMap) -> Answer {
     let version = find(&catalog, &model).await?;
     let sent = crate::registry::send(&catalog, &version, &headers).await;
     sent.map_err(|error| refusal(StatusCode::INTERNAL_SERVER_ERROR, "ModelError", &error).into())
 }
 
-async fn record(
-    State(models): Shared,
-    Path(model): Path<String>,
-    query: Pairs,
-    headers: HeaderMap,
-) -> Answer {
-    let catalog = open(&models, &query, &headers).await?;
+async fn record(Opened { catalog, .. }: Opened, Path(model): Path<String>) -> Answer {
     Ok(axum::Json(find(&catalog, &model).await?).into_response())
 }
 
-async fn put_record(
-    State(models): Shared,
-    Path(digest): Path<String>,
-    query: Pairs,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let catalog = open(&models, &query, &headers).await?;
+async fn put_record(Opened { catalog, .. }: Opened, Path(digest): Path<String>, body: Bytes) -> Answer {
     let digest = checked(&digest)?;
     let record: Version = serde_json::from_slice(&body)
         .map_err(|error| refusal(StatusCode::BAD_REQUEST, "BadRequest", &format!("the record: {error}")))?;
@@ -107,13 +108,7 @@ async fn put_record(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn progress(
-    State(models): Shared,
-    Path(digest): Path<String>,
-    query: Pairs,
-    headers: HeaderMap,
-) -> Answer {
-    let catalog = open(&models, &query, &headers).await?;
+async fn progress(Opened { catalog, .. }: Opened, Path(digest): Path<String>) -> Answer {
     let digest = checked(&digest)?;
     let is_here = match catalog.find(digest).await {
         Ok(version) => catalog.file(&version).is_some(),
@@ -124,13 +119,11 @@ async fn progress(
 }
 
 async fn put_piece(
-    State(models): Shared,
+    Opened { catalog, query }: Opened,
     Path(digest): Path<String>,
-    query: Pairs,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let catalog = open(&models, &query, &headers).await?;
     let digest = checked(&digest)?;
     if let Ok(version) = catalog.find(digest).await
         && catalog.file(&version).is_some()
@@ -230,13 +223,6 @@ fn so_far(mut response: Response, bytes: u64) -> Response {
         response.headers_mut().insert(header::RANGE, value);
     }
     response
-}
-
-async fn open(models: &ModelServer, query: &Pairs, headers: &HeaderMap) -> Result<Catalog, Early> {
-    if !models.lets_in(&query.0, headers) {
-        return Err(refusal(StatusCode::UNAUTHORIZED, "NotAuthenticated", "a valid token is needed").into());
-    }
-    Ok(Catalog::open(&models.folder, models.database.as_deref()).await.map_err(failed)?)
 }
 
 async fn find(catalog: &Catalog, model: &str) -> Result<Version, Early> {

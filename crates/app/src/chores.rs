@@ -1,4 +1,4 @@
-//! What jobs do here: train the project in the current folder, measure models.
+//! What jobs do here: train the project in the current folder or a predictor of it, measure models.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,25 +11,26 @@ use intendant_config::jobs::{Jobs as Settings, Scheduled};
 use intendant_jobs::schedule::Schedule;
 use intendant_jobs::worker::{self, Desk, Work, Worker};
 use intendant_registry::catalog::{Act, Catalog, Provenance, Version};
+use intendant_registry::gates;
 use intendant_store::jobs::{Job, Jobs};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::commands::models::{platform, registry, tags};
+use crate::commands::predictors;
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
-use crate::measure::Dataset;
 use crate::stopping::Stop;
 use crate::{project, report};
 
 /// The models folder of a project.
-const MODELS: &str = "models";
+pub const MODELS: &str = "models";
 /// The most findings about a project that go into a job's log.
 const FINDINGS_MAX: usize = 200;
 
 /// Kinds of jobs with their options.
 const KINDS: [(&str, &[&str]); 2] =
-    [("train", &["force", "name", "tag", "measure"]), ("evaluate", &["model", "dataset"])];
+    [("train", &["predictor", "force", "name", "tag", "measure"]), ("evaluate", &["model", "dataset"])];
 
 /// Section `jobs`, checked.
 ///
@@ -170,21 +171,25 @@ impl Work for Chores {
 impl Chores {
     fn train(&self, job: &Job, options: &Map<String, Value>, desk: &Arc<Desk>) -> Result<Value, Failure> {
         let text = |key: &str| options.get(key).and_then(Value::as_str).map(str::to_owned);
-        let order = Order {
-            force: options.get("force") == Some(&Value::Bool(true)),
-            fixed_model_name: text("name"),
-            quiet: true,
-            watcher: Some(Arc::new(Told(Arc::clone(desk)))),
-            ..Order::of_folder(Path::new("."))
-        };
-        let (_, findings) = project::read(&order.paths, &self.environment)?;
-        for finding in findings.iter().take(FINDINGS_MAX) {
-            desk.log(finding.to_string());
-        }
-        let (status, path) = match train::execute(&order, &self.environment)? {
-            Outcome::Trained(path) => ("trained", path),
-            Outcome::Unchanged(path) => ("unchanged", path),
-            Outcome::Planned(_) => return Err(Failure::new("", "nothing was trained")),
+        let force = options.get("force") == Some(&Value::Bool(true));
+        let watcher = Some(Arc::new(Told(Arc::clone(desk))) as Arc<dyn Progress + Send + Sync>);
+        let (status, path) = match text("predictor") {
+            Some(predictor) => {
+                let folder = predictors::train::Order::into_folder(Path::new(MODELS));
+                let order = predictors::train::Order {
+                    force,
+                    fixed_model_name: text("name"),
+                    quiet: true,
+                    watcher,
+                    ..folder
+                };
+                self.train_predictor(&predictor, &order, desk)?
+            }
+            None => {
+                let folder = Order::of_folder(Path::new("."));
+                let order = Order { force, fixed_model_name: text("name"), quiet: true, watcher, ..folder };
+                self.train_assistant(&order, desk)?
+            }
         };
         desk.log(format!("{status}: {}", path.display()));
         let datasets: Vec<String> = options
@@ -194,6 +199,42 @@ impl Chores {
             .unwrap_or_default();
         let tag = text("tag");
         block_on(self.register(job, (&path, status), (&datasets, tag.as_deref()), desk))
+    }
+
+    fn train_assistant(&self, order: &Order, desk: &Desk) -> Result<(&'static str, PathBuf), Failure> {
+        let has_config = order.paths.config.as_ref().is_some_and(|config| config.exists());
+        let has_agent = intendant_agents::files::folder_of(Path::new(".")).is_some();
+        if predictors::serve::are_there() && !has_config && !has_agent {
+            let names: Vec<String> =
+                predictors::specs(&self.environment)?.into_iter().map(|spec| spec.name).collect();
+            let message = format!("there is no assistant here; name a predictor: {}", names.join(", "));
+            return Err(Failure::new("", message));
+        }
+        // An agent has no such files.
+        if has_config {
+            let (_, findings) = project::read(&order.paths, &self.environment)?;
+            for finding in findings.iter().take(FINDINGS_MAX) {
+                desk.log(finding.to_string());
+            }
+        }
+        match train::execute(order, &self.environment)? {
+            Outcome::Trained(path) => Ok(("trained", path)),
+            Outcome::Unchanged(path) => Ok(("unchanged", path)),
+            Outcome::Planned(_) => Err(Failure::new("", "nothing was trained")),
+        }
+    }
+
+    fn train_predictor(
+        &self,
+        name: &str,
+        order: &predictors::train::Order,
+        desk: &Desk,
+    ) -> Result<(&'static str, PathBuf), Failure> {
+        let spec = predictors::spec(name, &self.environment)?;
+        let done = predictors::train::train(&spec, order, &self.environment)?;
+        tell(desk, predictors::train::HELD_OUT, &done.figures);
+        tell_gates(desk, &done.gates);
+        Ok((if done.is_unchanged { "unchanged" } else { "trained" }, done.path))
     }
 
     /// Makes a model a version, measures it, and puts a tag on it if it passes the tag's gates.
@@ -212,8 +253,7 @@ impl Chores {
         let mut metrics = Map::new();
         for name in datasets.iter().collect::<BTreeSet<_>>() {
             desk.progress("measuring", metrics.len() as u64, datasets.len() as u64);
-            let dataset = Dataset::read(name, &self.environment)?;
-            let measured = tags::measured(&catalog, &version, &dataset).await?;
+            let measured = tags::figures(&catalog, &version, name, &self.environment).await?;
             tell(desk, name, &measured);
             metrics.insert(name.clone(), json!(measured));
         }
@@ -239,12 +279,7 @@ impl Chores {
         let version = catalog.find(&version.digest).await.map_err(storage)?;
         let current = catalog.tagged(tag).await.map_err(storage)?;
         let outcomes = tags::judge(catalog, tag, (&version, current.as_ref()), &self.environment).await?;
-        for gate in &outcomes {
-            let passed = if gate.passed { "passed" } else { "FAILED" };
-            let measured =
-                gate.measured.map_or_else(|| "not measured".to_owned(), |value| format!("{value:.4}"));
-            desk.log(format!("gate {passed}: {}: {measured}, required {}", gate.gate, gate.required));
-        }
+        tell_gates(desk, &outcomes);
         let is_passed = outcomes.iter().all(|gate| gate.passed);
         if is_passed {
             let expected = current.as_ref().map(|version| version.digest.as_str());
@@ -260,13 +295,12 @@ impl Chores {
     fn evaluate(&self, options: &Map<String, Value>, desk: &Arc<Desk>) -> Result<Value, Failure> {
         let text = |key: &str| options.get(key).and_then(Value::as_str);
         let name = text("dataset").unwrap_or_default();
-        let dataset = Dataset::read(name, &self.environment)?;
         desk.progress("measuring", 0, 1);
         block_on(async {
             let catalog = self.catalog().await?;
             catalog.adopt().await.map_err(storage)?;
             let version = catalog.find(text("model").unwrap_or("latest")).await.map_err(storage)?;
-            let measured = tags::measured(&catalog, &version, &dataset).await?;
+            let measured = tags::figures(&catalog, &version, name, &self.environment).await?;
             tell(desk, name, &measured);
             Ok(json!({"model": version.reference(), "dataset": name, "metrics": measured}))
         })
@@ -286,6 +320,14 @@ fn storage(error: intendant_registry::catalog::Error) -> Failure {
 fn tell(desk: &Desk, dataset: &str, measured: &std::collections::BTreeMap<String, f64>) {
     for (metric, value) in measured.iter().filter(|(metric, _)| !metric.contains('[')) {
         desk.log(format!("{dataset}: {metric} {value:.4}"));
+    }
+}
+
+fn tell_gates(desk: &Desk, outcomes: &[gates::Outcome]) {
+    for gate in outcomes {
+        let passed = if gate.passed { "passed" } else { "FAILED" };
+        let measured = gate.measured.map_or_else(|| "not measured".to_owned(), |value| format!("{value:.4}"));
+        desk.log(format!("gate {passed}: {}: {measured}, required {}", gate.gate, gate.required));
     }
 }
 

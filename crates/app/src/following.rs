@@ -3,49 +3,46 @@
 //! A new model is loaded and warmed on a thread of its own, then put into use in one step. One that cannot be
 //! loaded is marked in the catalogue and in the server's status, and what was in use stays.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use intendant_api::serving::plan_of;
+use intendant_api::trials::Trials;
 use intendant_config::serving::{Rollback, Serving};
 use intendant_registry::catalog::{Catalog, Error, Version};
-use intendant_serve::assistant::Assistant;
-use intendant_serve::server::Server;
 use intendant_serve::trial::{Plan, Role, Rules};
 
-use crate::model;
 use crate::stopping::Stop;
 
 /// Tags that a server follows.
 pub struct Following {
-    server: Server,
-    folder: PathBuf,
-    database: Option<String>,
+    trials: Arc<Trials>,
     serving: Serving,
     catalog: Option<Catalog>,
     /// Digests that were looked at last, usable or not.
     current: Option<String>,
     tried: Option<String>,
     tried_file: String,
+    /// Whether it was looked for what an earlier process tried.
+    has_resumed: bool,
     /// The same trouble is told once.
     trouble: String,
 }
 
 impl Following {
-    /// Tags of a models folder.
-    pub fn new(server: Server, folder: &Path, database: Option<String>, serving: Serving) -> Self {
+    /// Tags of a models folder, followed by the server of `trials`.
+    pub fn new(trials: &Arc<Trials>, serving: Serving) -> Self {
         if serving.keep_previous {
-            server.keep_previous_model();
+            trials.server.keep_previous_model();
         }
         Self {
-            server,
-            folder: folder.to_owned(),
-            database,
+            trials: Arc::clone(trials),
             serving,
             catalog: None,
             current: None,
             tried: None,
             tried_file: String::new(),
+            has_resumed: false,
             trouble: String::new(),
         }
     }
@@ -83,7 +80,10 @@ impl Following {
     async fn try_look(&mut self) -> Result<(), Error> {
         let catalog = match self.catalog.take() {
             Some(catalog) => catalog,
-            None => Catalog::open(&self.folder, self.database.as_deref()).await?,
+            None => {
+                let models = &self.trials.models;
+                Catalog::open(&models.folder, models.database.as_deref()).await?
+            }
         };
         // A database that fails is opened anew the next time.
         self.follow_current(&catalog).await?;
@@ -98,10 +98,10 @@ impl Following {
         if self.current.as_ref() == Some(&version.digest) {
             return Ok(());
         }
-        let loaded = self.load(catalog, &version).await?;
+        let loaded = self.trials.load(catalog, &version).await?;
         self.current = Some(version.digest.clone());
-        if let Some(assistant) = loaded {
-            self.server.put_model(assistant);
+        if let Ok(assistant) = loaded {
+            self.trials.server.put_model(assistant);
             tracing::info!(model = version.reference(), tag, "now serving the model under the tag");
         }
         Ok(())
@@ -120,23 +120,37 @@ impl Following {
             return Ok(());
         }
         let Some(version) = version else {
-            self.server.end_trial("its tag was taken away");
+            self.trials.server.end_trial("its tag was taken away");
             self.tried = None;
             return Ok(());
         };
-        let loaded = self.load(catalog, &version).await?;
+        let plan = Plan { role, percent: tried.percent, rules: rules(&self.serving.rollback) };
+        let is_resumed =
+            !std::mem::replace(&mut self.has_resumed, true) && self.resumes(&version, &plan).await;
+        let candidate = match is_resumed {
+            true => None,
+            false => self.trials.load(catalog, &version).await?.ok(),
+        };
         self.tried = digest;
         self.tried_file.clone_from(&version.file);
-        if let Some(candidate) = loaded {
-            let rules = rules(&self.serving.rollback);
-            self.server.begin_trial(candidate, Plan { role, percent: tried.percent, rules });
+        if let Some(candidate) = candidate {
+            self.trials.begin(&version, candidate, (plan, false)).await?;
         }
         Ok(())
     }
 
+    // What was tried before a restart is not begun anew: neither this, nor what somebody has asked for instead.
+    async fn resumes(&self, version: &Version, plan: &Plan) -> bool {
+        let kept = self.trials.kept().await;
+        kept.is_some_and(|kept| match kept.is_by_hand {
+            true => kept.ended.is_none(),
+            false => kept.digest == version.digest && plan_of(&kept.plan).as_ref() == Ok(plan),
+        })
+    }
+
     // A model that was taken out is marked, so that nobody wonders.
     async fn tell_rollback(&self, catalog: &Catalog) -> Result<(), Error> {
-        let slots = self.server.slots();
+        let slots = self.trials.server.slots();
         let (Some(digest), None, Some(ended)) = (&self.tried, slots.trial, slots.ended) else {
             return Ok(());
         };
@@ -144,31 +158,6 @@ impl Following {
             catalog.mark(digest, Some(&format!("taken out: {}", ended.reason))).await?;
         }
         Ok(())
-    }
-
-    async fn load(&self, catalog: &Catalog, version: &Version) -> Result<Option<Arc<Assistant>>, Error> {
-        let path = self.folder.join(&version.file);
-        let loading = tokio::task::spawn_blocking(move || {
-            let assistant = model::serving(model::load_file(&path)?, &path);
-            assistant.warm();
-            Ok::<_, crate::failure::Failure>(assistant)
-        });
-        let why = match loading.await {
-            Ok(Ok(assistant)) => {
-                catalog.mark(&version.digest, None).await?;
-                return Ok(Some(Arc::new(assistant)));
-            }
-            Ok(Err(failure)) => failure.message().to_owned(),
-            Err(error) => error.to_string(),
-        };
-        tracing::error!(
-            model = version.reference(),
-            error = why,
-            "a model cannot be loaded; the one in use stays"
-        );
-        self.server.note_unloadable(&version.file, &why);
-        catalog.mark(&version.digest, Some(&why)).await?;
-        Ok(None)
     }
 }
 

@@ -12,12 +12,11 @@ use intendant_talk::message::Parse;
 use intendant_talk::story::Story;
 use intendant_train::assistant::Assistant;
 use intendant_train::files;
-use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 use crate::nlu_test::{Outcomes, by_pipeline};
 use crate::story_report::StoryReport;
-use crate::{project, report};
+use crate::{project, provenance, report};
 
 /// Test examples and test stories under one name.
 pub struct Dataset {
@@ -37,14 +36,8 @@ impl Dataset {
     pub fn read(name: &str, environment: &Environment) -> Result<Self, Failure> {
         let found = files::find(&[PathBuf::from(name)], &["yml", "yaml", "json"])
             .map_err(|error| Failure::new("", format!("the dataset {name}: {error}")))?;
-        let mut digest = Sha256::new();
-        let mut read = Vec::new();
-        for path in &found {
-            let file = project::source_file(path)?;
-            digest.update((file.bytes.len() as u64).to_le_bytes());
-            digest.update(&file.bytes);
-            read.push(file);
-        }
+        let read =
+            found.iter().map(|path| project::source_file(path)).collect::<Result<Vec<_>, Failure>>()?;
         let lookup = |name: &str| environment.get(name).map(str::to_owned);
         let (project, findings) = Project::read(Files { data: &read, ..Files::default() }, &lookup);
         if project::has_errors(&findings) {
@@ -57,7 +50,7 @@ impl Dataset {
             let message = format!("the dataset {name} holds neither labelled examples nor test stories");
             return Err(Failure::new("", message));
         }
-        let fingerprint = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = provenance::fingerprint(read.iter().map(|file| file.bytes.as_slice()));
         Ok(Dataset { name: name.to_owned(), fingerprint, examples, stories: project.stories })
     }
 }

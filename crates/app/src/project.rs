@@ -11,6 +11,7 @@ use intendant_rasa_format::{config, imports};
 use intendant_train::files;
 
 use crate::failure::Failure;
+use crate::provenance;
 
 /// Where a project's files are.
 #[derive(Clone, Debug)]
@@ -28,6 +29,17 @@ pub struct Paths {
 /// # Errors
 /// When a file or folder that was named is not there or cannot be read.
 pub fn read(paths: &Paths, environment: &Environment) -> Result<(Project, Vec<Diagnostic>), Failure> {
+    read_known(paths, environment).map(|(project, findings, _)| (project, findings))
+}
+
+/// Reads a project and takes the fingerprint of its data.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_known(
+    paths: &Paths,
+    environment: &Environment,
+) -> Result<(Project, Vec<Diagnostic>, String), Failure> {
     let config = match &paths.config {
         Some(config) if !config.exists() => {
             let hint = "run the command in the project's folder, name the file with --config, or create a project with \
@@ -52,7 +64,8 @@ pub fn read(paths: &Paths, environment: &Environment) -> Result<(Project, Vec<Di
     let files = Files { config: config.as_ref(), domain: &domain, data: &data };
     let (project, mut read) = Project::read(files, &lookup);
     read.extend(findings);
-    Ok((project, read))
+    let fingerprint = provenance::fingerprint(data.iter().map(|file| file.bytes.as_slice()));
+    Ok((project, read, fingerprint))
 }
 
 /// Everything that [`read`] would look through: files, and folders that may hold more of them.

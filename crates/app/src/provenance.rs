@@ -7,21 +7,48 @@ use std::time::Duration;
 use intendant_config::Environment;
 use intendant_registry::catalog::{Catalog, Provenance, Revision};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 /// Leaves the provenance of an archive just written into `folder`. A model without one is still a model,
 /// so that it cannot be written is only a warning.
-pub fn leave(folder: &Path, archive: &[u8], took: Duration, environment: &Environment) {
+pub fn leave(folder: &Path, archive: &[u8], (took, origin): (Duration, Origin), environment: &Environment) {
     let provenance = Provenance {
         trained_at: Some(Timestamp::now()),
         revision: revision(),
         training_seconds: Some(took.as_secs_f64()),
         who: environment.user().map(str::to_owned),
         notes: None,
-        parent: None,
+        parent: origin.parent,
+        data: origin.data,
     };
     if let Err(error) = Catalog::leave(folder, archive, &provenance) {
         tracing::warn!(%error, "where the model comes from could not be written down");
     }
+}
+
+/// What a training began with; told before it writes anything.
+#[derive(Default)]
+pub struct Origin {
+    /// Digest of the archive that parts were taken from.
+    pub parent: Option<String>,
+    /// Fingerprint of the data.
+    pub data: Option<String>,
+}
+
+/// The fingerprint of files, whatever their names.
+pub fn fingerprint<'a>(files: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut digest = Sha256::new();
+    for bytes in files {
+        digest.update((bytes.len() as u64).to_le_bytes());
+        digest.update(bytes);
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The digest that an archive is known by.
+pub fn digest(path: &Path) -> Option<String> {
+    let bytes = std::fs::read(path).ok()?;
+    Some(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The commit that is checked out, if the project is under git.

@@ -2,14 +2,16 @@
 //!
 //! The archive is asked for with the `ETag` of the last one; 304 and 204 mean that it is still the same.
 //! A new one is loaded beside the old one and put into use when it is ready; one that cannot be loaded
-//! is named in the log and not fetched again, and the old one stays.
+//! is named in the log and not fetched again, and the old one stays. A download that broke off goes on where it
+//! stopped, as far as the server knows ranges, and what arrives has the checksum that the server sent along.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
+use intendant_client::download::Partial;
 use intendant_client::endpoint::Endpoint;
-use intendant_client::http::{Answer, HttpClient, Outgoing};
+use intendant_client::http::{Answer, HttpClient};
 use intendant_rasa_format::endpoints::EndpointConfig;
 use intendant_serve as serve;
 use intendant_serve::server::Server;
@@ -20,8 +22,6 @@ use crate::failure::Failure;
 use crate::model;
 use crate::stopping::Stop;
 
-/// How long fetching a model may take.
-const PULL_TIMEOUT: Duration = Duration::from_secs(300);
 /// The pause between two looks, unless `wait_time_between_pulls` says otherwise.
 const PAUSE_DEFAULT: Duration = Duration::from_secs(100);
 /// The largest archive that is fetched.
@@ -34,6 +34,8 @@ pub struct Pull {
     /// `None` asks only once.
     pause: Option<Duration>,
     etag: HeaderValue,
+    /// What has come of an archive whose line broke.
+    partial: Partial,
 }
 
 impl Pull {
@@ -63,6 +65,7 @@ impl Pull {
             endpoint: Endpoint::new(config).map_err(|error| failed(&error))?,
             pause,
             etag: HeaderValue::from_static("\"none-yet\""),
+            partial: Partial::default(),
         })
     }
 
@@ -76,11 +79,8 @@ impl Pull {
 
     /// Asks once; a new model that can be used.
     pub async fn ask(&mut self, server: &Server) -> Option<serve::assistant::Assistant> {
-        let mut outgoing = Outgoing::get(PULL_TIMEOUT);
-        outgoing.headers.insert(header::IF_NONE_MATCH, self.etag.clone());
-        // What travels is compressed already, and must arrive as it is.
-        outgoing.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        match self.client.fetch(&self.endpoint, outgoing, ARCHIVE_BYTES_MAX).await {
+        let partial = (&mut self.partial, ARCHIVE_BYTES_MAX);
+        match self.client.download(&self.endpoint, &self.etag, partial).await {
             Ok(answer) if answer.status == StatusCode::OK => return self.take(answer, server).await,
             Ok(answer) if matches!(answer.status, StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT) => {}
             Ok(answer) => {

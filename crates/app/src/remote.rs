@@ -26,7 +26,12 @@ pub fn key_of(model: &str) -> String {
 /// # Errors
 /// When its name or its variables cannot be used.
 pub fn bucket(place: &str, environment: &Environment, client: &HttpClient) -> Result<Bucket, Failure> {
-    Bucket::open(place, environment.all(), client).map_err(|error| Failure::of("", &error))
+    let is_amazon = place == "aws" || place.starts_with("s3://");
+    let variables = match is_amazon {
+        true => environment.with_aws_profile().map_err(|why| Failure::new("", format!("{place}: {why}")))?,
+        false => environment.all().clone(),
+    };
+    Bucket::open(place, &variables, client).map_err(|error| Failure::of("", &error))
 }
 
 /// Loads the model that `--remote-storage` and `--model` name.

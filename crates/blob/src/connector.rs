@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Request;
+use http::header::AUTHORIZATION;
 use http_body_util::{BodyExt, Full};
 use intendant_client::http::HttpClient;
 use object_store::ClientOptions;
@@ -35,7 +36,11 @@ impl HttpConnector for Connector {
 #[async_trait]
 impl HttpService for Connector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        // Who has no token says nothing, rather than that it has an empty one.
+        if parts.headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().trim_ascii() == b"Bearer") {
+            parts.headers.remove(AUTHORIZATION);
+        }
         // Parts of an upload are in memory already.
         let body = body.collect().await?.to_bytes();
         let exchange = self.0.exchange(Request::from_parts(parts, Full::new(body)));

@@ -242,7 +242,7 @@ fn system_roots() -> RootCertStore {
 }
 
 /// The body without its `Content-Encoding`; one that we did not ask for stays as it is.
-async fn decoded(headers: &HeaderMap, body: Bytes) -> io::Result<Bytes> {
+pub(crate) async fn decoded(headers: &HeaderMap, body: Bytes) -> io::Result<Bytes> {
     let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     let decode: fn(&[u8]) -> io::Result<Vec<u8>> = match encoding.map(str::trim) {
         _ if body.is_empty() => return Ok(body),

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod completions;
 pub mod courier;
 pub mod dialogflow;
+pub mod download;
 pub mod duckling;
 pub mod endpoint;
 pub mod generate;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use intendant_port::error::{Error, Kind, Result};
 use intendant_port::web::percent_encode;
 use intendant_rasa_format::endpoints::EndpointConfig;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
+use crate::download::{RESUMPTION_PAUSE, RESUMPTIONS_MAX, STALL_TIMEOUT, piece, rest};
 use crate::endpoint::Endpoint;
 use crate::http::{Answer, HttpClient, Outgoing, Stream};
 
@@ -22,12 +23,6 @@ use crate::http::{Answer, HttpClient, Outgoing, Stream};
 const PIECE_BYTES: u64 = 8 << 20;
 /// How long one piece may take.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long a download may bring nothing.
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often a transfer that broke off is taken up again by itself.
-const RESUMPTIONS_MAX: usize = 5;
-/// Pause before that.
-const RESUMPTION_PAUSE: Duration = Duration::from_millis(200);
 
 /// A server that gives out and takes models.
 #[derive(Clone)]
@@ -156,12 +151,9 @@ impl ModelServer {
         *request.uri_mut() = endpoint.uri()?;
         *request.headers_mut() = endpoint.headers().clone();
         if here > 0 {
-            let headers =
-                [(header::RANGE, format!("bytes={here}-")), (header::IF_RANGE, format!("\"{digest}\""))];
-            for (name, value) in headers {
-                let value = HeaderValue::from_str(&value).map_err(|error| invalid("a range", error))?;
-                request.headers_mut().insert(name, value);
-            }
+            let etag = HeaderValue::from_str(&format!("\"{digest}\""));
+            let etag = etag.map_err(|error| invalid("a digest", error))?;
+            request.headers_mut().extend(rest(here, etag)?);
         }
         let response = tokio::time::timeout(STALL_TIMEOUT, self.client.exchange(request)).await;
         let late = |_| Error::new(Kind::Unavailable, format!("no answer from {} in time", self.base));
@@ -176,14 +168,10 @@ impl ModelServer {
         }
         let mut body = response.into_body();
         loop {
-            match tokio::time::timeout(STALL_TIMEOUT, body.frame()).await.map_err(late)? {
-                None => break,
-                Some(Err(_)) => return Ok(false),
-                Some(Ok(frame)) => {
-                    if let Some(data) = frame.data_ref() {
-                        target.write_all(data).await.map_err(unwritable)?;
-                    }
-                }
+            match piece(&mut body).await {
+                Ok(None) => break,
+                Err(_) => return Ok(false),
+                Ok(Some(data)) => target.write_all(&data).await.map_err(unwritable)?,
             }
         }
         target.sync_all().await.map_err(unwritable)?;

@@ -3,6 +3,7 @@
 //! Rasa's variables keep their names. A variable that is set to something unusable is an error
 //! that names it, never silently ignored.
 
+pub mod aws;
 pub mod budget;
 pub mod gateway;
 pub mod jobs;
@@ -109,9 +110,21 @@ pub const ALL: &[Variable] = &[
                       AWS_SECRET_ACCESS_KEY, AWS_DEFAULT_REGION and the others that Amazon names.",
     },
     Variable {
+        name: "AWS_PROFILE",
+        default: "default",
+        description: "The profile of `~/.aws/credentials` and `~/.aws/config` that says what no variable says; \
+                      AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name other files.",
+    },
+    Variable {
         name: "GOOGLE_APPLICATION_CREDENTIALS",
         default: "unset",
-        description: "The file with the key of a Google service account, for `gcs` and `gs://`.",
+        description: "The file with the key of a Google service account, for `gcs` and `gs://`; a bucket that is \
+                      missing is made in its project, or that of GOOGLE_CLOUD_PROJECT.",
+    },
+    Variable {
+        name: "STORAGE_EMULATOR_HOST",
+        default: "unset",
+        description: "Where a stand-in for Google Cloud Storage listens.",
     },
     Variable {
         name: "AZURE_CONTAINER",

@@ -16,5 +16,6 @@ pub mod shadow;
 pub mod slots;
 pub mod trace;
 pub mod trial;
+mod trial_record;
 pub mod turn;
 pub mod workshop;

@@ -20,6 +20,9 @@ use crate::trial::Trial;
 /// So many comparisons may run at a time; more would take the time of those who wait for answers.
 pub(crate) const COMPARISONS_MAX: usize = 2;
 
+/// What may differ.
+pub(crate) const KINDS: [&str; 3] = ["intent", "entities", "actions"];
+
 /// One message that two models handle differently.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {

@@ -110,16 +110,22 @@ impl Server {
     }
 
     /// Tries a model beside the one in use, instead of one that is tried already.
-    pub fn begin_trial(&self, candidate: Arc<Assistant>, plan: Plan) {
+    pub fn begin_trial(&self, candidate: Arc<Assistant>, plan: Plan) -> Arc<Trial> {
         let since = self.outside().clock.now();
+        self.put_trial(Trial::new(candidate, plan, since))
+    }
+
+    /// Goes on with a trial of an earlier process, or begins one, instead of what is tried.
+    pub fn put_trial(&self, trial: Trial) -> Arc<Trial> {
         tracing::info!(
-            model = candidate.model_file,
-            role = plan.role.name(),
-            percent = plan.percent,
+            model = trial.candidate.model_file,
+            role = trial.plan.role.name(),
+            percent = trial.plan.percent,
             "a model is tried"
         );
-        let trial = Arc::new(Trial::new(candidate, plan, since));
-        free(self.with_slots(|slots| slots.trial.replace(trial)));
+        let trial = Arc::new(trial);
+        free(self.with_slots(|slots| slots.trial.replace(Arc::clone(&trial))));
+        trial
     }
 
     /// Ends what is tried; `None` when nothing is.
@@ -127,6 +133,13 @@ impl Server {
         let trial = self.slots().trial?;
         self.end(&trial, reason, false);
         Some(trial)
+    }
+
+    /// Ends what is tried because another server has found that it does worse.
+    pub fn roll_back_trial(&self, reason: &str) {
+        if let Some(trial) = self.slots().trial {
+            self.end(&trial, reason, true);
+        }
     }
 
     /// Puts the model that is tried into use.

@@ -101,21 +101,21 @@ pub struct Trial {
 }
 
 #[derive(Default)]
-struct Seen {
-    current: Arm,
-    candidate: Arm,
-    compared: u64,
-    different: BTreeMap<&'static str, u64>,
-    skipped: u64,
-    examples: VecDeque<Difference>,
+pub(crate) struct Seen {
+    pub(crate) current: Arm,
+    pub(crate) candidate: Arm,
+    pub(crate) compared: u64,
+    pub(crate) different: BTreeMap<&'static str, u64>,
+    pub(crate) skipped: u64,
+    pub(crate) examples: VecDeque<Difference>,
 }
 
 #[derive(Default)]
-struct Arm {
-    newest: VecDeque<Observed>,
-    messages: u64,
-    failed: u64,
-    fell_back: u64,
+pub(crate) struct Arm {
+    pub(crate) newest: VecDeque<Observed>,
+    pub(crate) messages: u64,
+    pub(crate) failed: u64,
+    pub(crate) fell_back: u64,
 }
 
 /// How a model did: everything since the trial began, rates and time over the newest messages.
@@ -151,7 +151,11 @@ pub struct Compared {
 impl Trial {
     /// A trial that begins.
     pub fn new(candidate: Arc<Assistant>, plan: Plan, since: Timestamp) -> Self {
-        Self { candidate, plan, since, seen: Mutex::default() }
+        Self::with(candidate, plan, (since, Seen::default()))
+    }
+
+    pub(crate) fn with(candidate: Arc<Assistant>, plan: Plan, (since, seen): (Timestamp, Seen)) -> Self {
+        Self { candidate, plan, since, seen: Mutex::new(seen) }
     }
 
     /// Whether a conversation is one of those that the trial is about.
@@ -206,7 +210,7 @@ impl Trial {
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
         // After a panic the worst is that one message is not counted.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -48,6 +48,17 @@ impl Known {
         Ok(known)
     }
 
+    /// The model that a plan takes most of its parts from, the newest of those that are equal.
+    pub fn origin(&self, plan: &Plan) -> Option<&Path> {
+        let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+        for model in plan.parts.iter().filter_map(|part| part.known_in) {
+            *taken.entry(model).or_default() += 1;
+        }
+        let (model, _) =
+            taken.into_iter().max_by_key(|(model, count)| (*count, std::cmp::Reverse(*model)))?;
+        self.files.get(model).map(PathBuf::as_path)
+    }
+
     /// Reads the parts that a plan made from these models takes from them. What cannot be read, as
     /// its archive is damaged or gone, is missing and will be trained.
     pub fn parts(&self, plan: &Plan) -> Parts {

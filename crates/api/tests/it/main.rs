@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conversations;
+mod downloading;
 mod gateway;
 mod observed;
 mod protocol;

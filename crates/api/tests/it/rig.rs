@@ -12,6 +12,7 @@ use intendant_api::registry::ModelServer;
 use intendant_api::router::{Api, ApiSettings, router};
 use intendant_api::serving::{self, Desk};
 use intendant_api::tls::TlsSettings;
+use intendant_api::trials::Trials;
 use intendant_api::webhooks::{Channel, Channels};
 use intendant_client::clock::SystemClock;
 use intendant_client::endpoint::Endpoint;
@@ -241,8 +242,8 @@ impl Rig {
         let callback = intendant_channel::callback::Callback::new(courier, "http://bot");
         channels.open("callback", Channel::Callback(Arc::new(callback)));
         let models = ModelServer { folder: "models".into(), database: None, token: setup.models_token };
-        let desk =
-            Desk { server: server.clone(), workshop: Arc::new(NoWorkshop), models, auth: setup.auth.clone() };
+        let trials = Trials::new(server.clone(), Arc::new(NoWorkshop), models, "test".to_owned());
+        let desk = Desk { trials: Arc::new(trials), auth: setup.auth.clone() };
         let api = Api {
             server: server.clone(),
             workshop: Arc::new(NoWorkshop),

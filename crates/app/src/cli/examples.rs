@@ -270,6 +270,10 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
             ("intendant data validate --json", "what was found, for a script or an editor"),
         ],
     ),
+    (
+        "models note",
+        &[("intendant models note production \"retrained with the questions of May\"", "say what it is")],
+    ),
     ("jobs", &[("intendant jobs list", "the newest jobs")]),
     ("jobs list", &[("intendant jobs list --state failed", "what went wrong")]),
     ("jobs show", &[("intendant jobs show 7", "how far it is, or what came of it")]),
@@ -281,6 +285,7 @@ pub const ALL: &[(&str, &[(&str, &str)])] = &[
         &[
             ("intendant jobs submit train --tag staging", "and tag the model if it passes the gates"),
             ("intendant jobs submit train --wait", "and print the log until it ends"),
+            ("intendant jobs submit train churn --tag churn.production", "a predictor"),
         ],
     ),
     ("jobs submit evaluate", &[("intendant jobs submit evaluate tests", "figures of the newest model")]),

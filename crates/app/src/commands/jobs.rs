@@ -74,6 +74,9 @@ enum JobsCommand {
 enum Submitted {
     /// Trains the project, makes the model a version, and tags it if it passes the tag's gates.
     Train {
+        /// A predictor instead of the assistant: `churn` for predictors/churn.yml.
+        #[arg(value_name = "PREDICTOR")]
+        predictor: Option<String>,
         /// Train even if nothing changed.
         #[arg(long)]
         force: bool,
@@ -169,12 +172,12 @@ pub fn run(arguments: &JobsArgs, environment: &Environment) -> Result<ExitCode, 
 
 fn described(job: &Submitted) -> (&'static str, Value, bool) {
     match job {
-        Submitted::Train { force, name, tag, measure, wait } => {
+        Submitted::Train { predictor, force, name, tag, measure, wait } => {
             let mut options = json!({});
             if *force {
                 options["force"] = true.into();
             }
-            for (key, value) in [("name", name), ("tag", tag)] {
+            for (key, value) in [("predictor", predictor), ("name", name), ("tag", tag)] {
                 if let Some(value) = value {
                     options[key] = value.clone().into();
                 }

@@ -16,6 +16,7 @@ use intendant_api::registry::ModelServer;
 use intendant_api::router::{Api, ApiSettings, BODY_BYTES_MAX, router};
 use intendant_api::serving::{self, Desk};
 use intendant_api::tls::TlsSettings;
+use intendant_api::trials::Trials;
 use intendant_api::webhooks::Channels;
 use intendant_client::clock::SystemClock;
 use intendant_client::courier::HttpCourier;
@@ -23,6 +24,7 @@ use intendant_client::web::HttpWeb;
 use intendant_config::Environment;
 
 use intendant_serve::server::Server;
+use tokio::task::JoinHandle;
 
 use crate::cli::{RunArgs, ServerArgs};
 use crate::commands::models;
@@ -88,13 +90,9 @@ async fn serve(
         let (assistant, name) = remote::load(storage, &path, environment, &wiring.client).await?;
         wiring.server.put_model(Arc::new(model::serving(assistant, &name)));
     }
-    let models = models_of(&arguments.model.path(), environment)?;
-    let mut following = Following::new(
-        wiring.server.clone(),
-        &models.folder,
-        models.database.clone(),
-        models::serving_settings(environment)?,
-    );
+    let trials = trials(&wiring, models_of(&arguments.model.path(), environment)?, environment)?;
+    let keeping = keep(&trials, &wiring.stop).await;
+    let mut following = Following::new(&trials, models::serving_settings(environment)?);
     if wiring.server.assistant().is_none() {
         // The model under the tag comes before the newest one.
         following.look().await;
@@ -111,7 +109,7 @@ async fn serve(
         }
     }
     tokio::spawn(following.run(wiring.stop.clone()));
-    let (router, channels) = api_router(&wiring, &arguments.server, Some(models), environment).await?;
+    let (router, channels) = api_router(&wiring, &arguments.server, Some(trials), environment).await?;
     let router = match agent {
         None => router,
         Some(assistant) => {
@@ -126,12 +124,46 @@ async fn serve(
     security.start(&arguments.front, (interface, port), &wiring.stop).await?;
     let notifier = Notifier::of(environment);
     let Wiring { server, stop, .. } = wiring;
-    listen_until_stopped(
-        House { server, router, channels, stop, tls: security.tls, notifier },
-        interface,
-        port,
-    )
-    .await
+    let house = House { server, router, channels, stop: stop.clone(), tls: security.tls, notifier };
+    let served = listen_until_stopped(house, interface, port).await;
+    stop.ask(0);
+    // What was seen to the end is on record.
+    let _ = keeping.await;
+    served
+}
+
+/// What a server tries beside the model in use; kept under the tag that it follows.
+///
+/// # Errors
+/// When the settings cannot be used.
+pub fn trials(
+    wiring: &Wiring,
+    models: ModelServer,
+    environment: &Environment,
+) -> Result<Arc<Trials>, Failure> {
+    let tag = models::serving_settings(environment)?.tag;
+    let environment_name = tag.unwrap_or_else(|| "default".to_owned());
+    let workshop = Arc::new(workshop(wiring, environment));
+    Ok(Arc::new(Trials::new(wiring.server.clone(), workshop, models, environment_name)))
+}
+
+/// Goes on with what was tried before a restart, and keeps what is tried until `stop`.
+pub async fn keep(trials: &Arc<Trials>, stop: &Stop) -> JoinHandle<()> {
+    if let Err(error) = trials.look().await {
+        tracing::warn!(%error, "it cannot be looked what was tried");
+    }
+    let (trials, stop) = (Arc::clone(trials), stop.clone());
+    tokio::spawn(async move { trials.run(stop.asked()).await })
+}
+
+fn workshop(wiring: &Wiring, environment: &Environment) -> AppWorkshop {
+    AppWorkshop {
+        environment: environment.clone(),
+        stop: wiring.stop.clone(),
+        server: wiring.server.clone(),
+        client: wiring.client.clone(),
+        following: Mutex::default(),
+    }
 }
 
 /// The models folder that a model was named in, with what `intendant.yml` says of it.
@@ -164,7 +196,7 @@ pub struct House {
 pub async fn api_router(
     wiring: &Wiring,
     arguments: &ServerArgs,
-    models: Option<ModelServer>,
+    trials: Option<Arc<Trials>>,
     environment: &Environment,
 ) -> Result<(Router, Channels), Failure> {
     let Wiring { server, client, stop, .. } = wiring;
@@ -189,17 +221,10 @@ pub async fn api_router(
         body_bytes_max: BODY_BYTES_MAX,
         response_timeout: Duration::from_secs(arguments.response_timeout),
     };
-    let workshop = Arc::new(AppWorkshop {
-        environment: environment.clone(),
-        stop: stop.clone(),
-        server: server.clone(),
-        client: client.clone(),
-        following: Mutex::default(),
-    });
-    let serving = models.filter(|_| arguments.enable_api).map(|models| {
-        let auth = settings.auth.clone();
-        serving::router(Desk { server: server.clone(), workshop: workshop.clone(), models, auth })
-    });
+    let workshop = Arc::new(workshop(wiring, environment));
+    let serving = trials
+        .filter(|_| arguments.enable_api)
+        .map(|trials| serving::router(Desk { trials, auth: settings.auth.clone() }));
     let router = router(Api {
         server: server.clone(),
         workshop,

@@ -286,7 +286,7 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
     if let Some(folder) = agent::folder(order) {
         return agent::execute(&folder, order, environment);
     }
-    let (project, findings) = project::read(&order.paths, environment)?;
+    let (project, findings, data) = project::read_known(&order.paths, environment)?;
     match &order.validation {
         Some(options) => validate_project(&project, &findings, options)?,
         None => {
@@ -312,6 +312,9 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
         return unchanged(order, path, &known.metadata[0]);
     }
     let started = Instant::now();
+    // The model that most is taken from, or the newest of several; read before a new one may replace it.
+    let origin =
+        provenance::Origin { parent: known.origin(&plan).and_then(provenance::digest), data: Some(data) };
     let trained = train(&recipe, &plan, known.parts(&plan), order)?;
     if !order.quiet {
         say!("Trained in {:.2} s{}.", started.elapsed().as_secs_f64(), kept(&plan));
@@ -321,7 +324,7 @@ pub fn execute(order: &Order, environment: &Environment) -> Result<Outcome, Fail
     }
     let path = order.out.join(model_name(order.fixed_model_name.as_deref(), &trained.metadata));
     files::write_whole(&path, &trained.archive).map_err(|error| Failure::of("", &error))?;
-    provenance::leave(&order.out, &trained.archive, started.elapsed(), environment);
+    provenance::leave(&order.out, &trained.archive, (started.elapsed(), origin), environment);
     Ok(Outcome::Trained(path))
 }
 

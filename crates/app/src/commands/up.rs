@@ -8,6 +8,7 @@ use axum::Router;
 use clap::Parser;
 use intendant_agents::files as agent_files;
 use intendant_agents::service::Service;
+use intendant_api::registry::ModelServer;
 use intendant_config::Environment;
 use intendant_console::Partner;
 use intendant_serve::server::Server;
@@ -17,7 +18,9 @@ use crate::chores;
 use crate::cli::{Cli, Command, ServerArgs, UpArgs};
 use crate::commands;
 use crate::commands::predictors;
-use crate::commands::run::{House, agent_router, agent_service, api_router, listen_until_stopped, models_of};
+use crate::commands::run::{
+    House, agent_router, agent_service, api_router, keep, listen_until_stopped, models_of, trials,
+};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
 use crate::following::Following;
@@ -180,7 +183,9 @@ async fn open(
     let server = wiring.server.clone();
     let models = models_of(Path::new("models"), environment)?;
     let serving = commands::models::serving_settings(environment)?;
-    let mut following = Following::new(server.clone(), &models.folder, models.database.clone(), serving);
+    let trials = trials(&wiring, models.clone(), environment)?;
+    let keeping = keep(&trials, stop).await;
+    let mut following = Following::new(&trials, serving);
     following.look().await;
     let mut talker = Talker::Assistant(server.clone());
     if server.assistant().is_none() {
@@ -192,25 +197,14 @@ async fn open(
         }
     }
     tokio::spawn(following.run(stop.clone()));
-    let (api, channels) = api_router(&wiring, &defaults, Some(models.clone()), environment).await?;
+    let (api, channels) = api_router(&wiring, &defaults, Some(trials), environment).await?;
     let api = match &talker {
         Talker::Assistant(_) => api,
         Talker::Agent(service) => agent_router(Arc::clone(service), &defaults)?.merge(api),
     };
-    let settings = chores::settings(environment)?;
-    let jobs = chores::open(&settings).await?;
-    let workers = chores::start(&settings, &jobs, (settings.workers, stop), environment)?;
-    let jobs = intendant_api::jobs::Desk {
-        jobs,
-        token: settings.token.clone(),
-        attempts: settings.attempts,
-        check: chores::check,
-    };
-    let mut router = talker
-        .page(file)
-        .merge(intendant_api::registry::router(models.clone()))
-        .merge(intendant_api::uploads::router(models))
-        .merge(intendant_api::jobs::router(jobs));
+    let (management, mut workers) = management(models, stop, environment).await?;
+    workers.push(keeping);
+    let mut router = talker.page(file).merge(management);
     let here = format!("http://{}:{}", arguments.interface, arguments.port);
     say!("Talk to it at {here}/console");
     if let Some(front) = gateway_wiring::front(environment, &wiring.client, talker.own()).await? {
@@ -229,6 +223,30 @@ async fn open(
         notifier: Notifier::of(environment),
     };
     Ok((talker, house, workers))
+}
+
+/// The registry and jobs over HTTP, and the workers that do the jobs.
+///
+/// # Errors
+/// When the settings cannot be used.
+pub async fn management(
+    models: ModelServer,
+    stop: &Stop,
+    environment: &Environment,
+) -> Result<(Router, Vec<JoinHandle<()>>), Failure> {
+    let settings = chores::settings(environment)?;
+    let jobs = chores::open(&settings).await?;
+    let workers = chores::start(&settings, &jobs, (settings.workers, stop), environment)?;
+    let desk = intendant_api::jobs::Desk {
+        jobs,
+        token: settings.token.clone(),
+        attempts: settings.attempts,
+        check: chores::check,
+    };
+    let router = intendant_api::registry::router(models.clone())
+        .merge(intendant_api::uploads::router(models))
+        .merge(intendant_api::jobs::router(desk));
+    Ok((router, workers))
 }
 
 /// The flags of `run --enable-api` with their defaults.

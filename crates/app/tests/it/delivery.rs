@@ -158,8 +158,16 @@ fn models_come_from_a_bucket_as_with_rasa() {
     with_store(&home, &variables, &["models", "push", "new", "aws"]);
     train_saying(&home, "newer", "good evening");
     with_store(&home, &variables, &["models", "push", "newer", "s3://models"]);
-    let away = Sandbox::with(&[("credentials.yml", "rest:\n")]).unwrap();
-    with_store(&away, &variables, &["models", "pull", "new.tar.gz", "s3://models"]);
+    // Keys and address in Amazon's files.
+    let away = Sandbox::with(&[
+        ("credentials.yml", "rest:\n"),
+        (".aws/credentials", "[work]\naws_access_key_id = key\naws_secret_access_key = secret\n"),
+        (".aws/config", &format!("[profile work]\nendpoint_url = http://127.0.0.1:{}\n", s3.port)),
+    ])
+    .unwrap();
+    let home_of = [("HOME", away.path().display().to_string()), ("AWS_PROFILE", "work".to_owned())];
+    let home_of = home_of.map(|(name, value)| (name.to_owned(), value));
+    with_store(&away, &home_of, &["models", "pull", "new.tar.gz", "s3://models"]);
     assert!(away.at("models/new.tar.gz").is_file());
 
     let bare = Sandbox::with(&[("credentials.yml", "rest:\n")]).unwrap();
@@ -195,6 +203,86 @@ fn a_model_server_can_be_named_while_running() {
     succeed(home.path(), &["models", "tag", "newer", "production"]);
     until("the move was not followed", || greeting(&server, "b") == "good evening");
     assert_eq!(put(json!({"url": format!("http://127.0.0.1:{}/nowhere", models.port)})), 400);
+}
+
+#[test]
+fn a_model_that_is_pulled_goes_on_where_it_broke_off() {
+    let home = trained_starter();
+    train_saying(&home, "new", "good day");
+    succeed(home.path(), &["models", "tag", "new", "production"]);
+    let total = std::fs::metadata(home.at("models/new.tar.gz")).unwrap().len();
+    let models = Server::start(binary(), home.path(), &["up", "."]).unwrap();
+    let line = Line::to(models.port).unwrap();
+    line.cut_after_down(total * 2 / 3);
+    let endpoints = format!(
+        "models:\n  url: http://127.0.0.1:{}/api/models/tags/production\n  wait_time_between_pulls: null\n",
+        line.port
+    );
+    let away = Sandbox::with(&[("credentials.yml", "rest:\n"), ("endpoints.yml", &endpoints)]).unwrap();
+    let server = Server::start(binary(), away.path(), &["run", "--enable-api"]).unwrap();
+    assert_eq!(greeting(&server, "a"), "good day");
+    let (_, down) = line.passed();
+    assert!(down < total + 20_000, "{down} bytes came for {total}");
+}
+
+#[test]
+fn what_is_tried_goes_on_after_a_crash() {
+    let home = trained_starter();
+    train_saying(&home, "other", "good evening");
+    train_saying(&home, "used", "good day");
+    let start = || {
+        Server::start(binary(), home.path(), &["run", "--enable-api", "--credentials", "none.yml"]).unwrap()
+    };
+    let standing = |server: &Server| get(server.port, "/api/serving").json().unwrap();
+    let greetings = |server: &Server| -> Vec<String> {
+        (0..20).map(|at| greeting(server, &format!("user-{at}"))).collect()
+    };
+    let server = start();
+    let url = format!("http://127.0.0.1:{}", server.port);
+    succeed(home.path(), &["models", "serving", "canary", "other", "--percent", "50", "--url", &url]);
+    let before = greetings(&server);
+    let canaries = before.iter().filter(|text| *text == "good evening").count();
+    assert!(canaries > 0 && canaries < 20, "{before:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    until("it is not on record", || {
+        let kept = runtime.block_on(async {
+            let catalog = intendant_registry::catalog::Catalog::open(&home.at("models"), None).await.unwrap();
+            catalog.trial("default").await.unwrap().unwrap()
+        });
+        kept.seen["candidate"]["messages"] == canaries && kept.seen["current"]["messages"] == 20 - canaries
+    });
+    server.kill().unwrap();
+    // The archive that is tried is in use, whoever cleans up.
+    succeed(home.path(), &["models", "gc", "--keep", "1"]);
+    assert!(home.at("models/other.tar.gz").exists());
+
+    let server = start();
+    let resumed = standing(&server);
+    assert_eq!(resumed["trial"]["candidate"]["messages"], canaries, "{resumed}");
+    assert_eq!(resumed["trial"]["percent"], 50.0);
+    assert_eq!(greetings(&server), before, "everybody stays with a model");
+    assert_eq!(standing(&server)["trial"]["candidate"]["messages"], canaries * 2);
+    // What has ended does not come back.
+    let url = format!("http://127.0.0.1:{}", server.port);
+    succeed(home.path(), &["models", "serving", "end", "--url", &url]);
+    server.kill().unwrap();
+    let server = start();
+    assert!(standing(&server)["trial"].is_null());
+    assert!(server.stop().unwrap().success());
+
+    // One that follows a tag stays out as well, until the tag moves.
+    succeed(home.path(), &["models", "tag", "other", "candidate"]);
+    home.write("intendant.yml", "serving: {poll_ms: 20, canary: {tag: candidate, percent: 100}}\n").unwrap();
+    let server = start();
+    until("the candidate is not tried", || greeting(&server, "a") == "good evening");
+    let url = format!("http://127.0.0.1:{}", server.port);
+    succeed(home.path(), &["models", "serving", "end", "--url", &url]);
+    server.kill().unwrap();
+    let server = start();
+    assert_eq!(greeting(&server, "a"), "good day");
+    train_saying(&home, "third", "good night");
+    succeed(home.path(), &["models", "tag", "third", "candidate"]);
+    until("the move was not followed", || greeting(&server, "a") == "good night");
 }
 
 /// Asks as Rasa 3.6 does: the first time with any word, then with the tag of what it has.

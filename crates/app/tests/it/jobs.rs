@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fixtures::process::Server;
+use fixtures::project::Sandbox;
 use serde_json::{Value, json};
 
 use crate::{archives, binary, intendant, succeed, trained_starter};
@@ -136,6 +137,128 @@ fn a_server_does_jobs_that_come_over_http_and_by_schedule() {
         let done = ask("GET", "/api/jobs?state=done&limit=100", "").1;
         done.as_array().unwrap().iter().any(|job| job["origin"] == "schedule often")
     });
+}
+
+/// A predictor that learns whether `a` is large, and its rows.
+fn predictor() -> (Sandbox, String) {
+    let mut rows = "a,b,y\n".to_owned();
+    for row in 0..200 {
+        let (a, b) = (row * 37 % 100, row * 11 % 7);
+        rows.push_str(&format!("{a},{b},{}\n", if a > 50 { "yes" } else { "no" }));
+    }
+    let tiny = "kind: tabular\ndata: {file: data.csv}\ntarget: y\npositive: \"yes\"\n\
+                features: {a: number, b: number}\nsplit: 0.2\ngate: {roc_auc: 0.7}\n";
+    let settings = json!({
+        "jobs": {"lease_seconds": 1, "schedules": {
+            "often": {"cron": "* * * * * *", "job": "train", "options": {"predictor": "tiny"}},
+        }},
+        "gates": {"tiny.production": [{"metric": "roc_auc", "dataset": "data.csv", "at_least": 0.9}]},
+    });
+    let sandbox =
+        Sandbox::with(&[("predictors/tiny.yml", tiny), ("intendant.yml", &settings.to_string())]).unwrap();
+    sandbox.write("data.csv", &rows).unwrap();
+    (sandbox, rows)
+}
+
+#[test]
+fn predictors_are_trained_measured_and_tagged_by_jobs() {
+    let (sandbox, rows) = predictor();
+    let folder = sandbox.path();
+    let server = Server::start(binary(), folder, &["up"]).unwrap();
+    let ask = |method: &str, path: &str, body: &Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = server.connect().unwrap().send(method, path, &[], body.as_bytes()).unwrap();
+        (answer.status, answer.json().unwrap())
+    };
+    let done = |wanted: Value| {
+        let (status, submitted) = ask("POST", "/api/jobs", &wanted);
+        assert_eq!(status, 201, "{submitted}");
+        let id = submitted["id"].to_string();
+        until("the job ends", || ["done", "failed"].contains(&job(folder, &id)["state"].as_str().unwrap()));
+        let job = job(folder, &id);
+        assert_eq!(job["state"], "done", "{job}");
+        (job["outcome"].clone(), succeed(folder, &["jobs", "log", &id]))
+    };
+    sandbox.write("data.csv", &(rows.clone() + "99,1,yes\n")).unwrap();
+    let options = json!({"predictor": "tiny", "tag": "tiny.production", "measure": ["data.csv"]});
+    let (outcome, log) = done(json!({"job": "train", "options": options}));
+    assert_eq!(outcome["tag"]["tagged"], true, "{outcome}");
+    assert_eq!(outcome["model"], "tiny:2");
+    assert!(outcome["metrics"]["data.csv"]["roc_auc"].as_f64().unwrap() > 0.9, "{outcome}");
+    assert!(
+        log.contains("gate passed: roc_auc on held-out") && log.contains("gate passed: roc_auc on data.csv")
+    );
+    until("it is served", || ask("GET", "/v2/models/tiny", &Value::Null).1["versions"] == json!(["2"]));
+    let shown: Value =
+        serde_json::from_str(&succeed(folder, &["models", "show", "tiny.production", "--json"])).unwrap();
+    assert!(shown["training_seconds"].is_number() && shown["fingerprints"]["data"].is_string(), "{shown}");
+
+    // One that fails a gate stays a version, and is not what is served.
+    sandbox.write("data.csv", &(rows.clone() + "98,1,yes\n")).unwrap();
+    let settings = std::fs::read_to_string(sandbox.at("intendant.yml")).unwrap();
+    sandbox.write("intendant.yml", &settings.replace("\"at_least\":0.9", "\"at_least\":2.0")).unwrap();
+    let (outcome, log) = done(json!({"job": "train", "options": options}));
+    assert_eq!((&outcome["model"], &outcome["tag"]["tagged"]), (&json!("tiny:3"), &json!(false)));
+    assert!(log.contains("tiny:3 does not take the tag tiny.production"), "{log}");
+
+    succeed(folder, &["jobs", "submit", "train"]);
+    until("it is refused", || {
+        let jobs = succeed(folder, &["jobs", "list", "--state", "failed", "--json"]);
+        jobs.contains("there is no assistant here; name a predictor: tiny")
+    });
+    let options = json!({"model": "tiny.production", "dataset": "data.csv"});
+    let (outcome, _) = done(json!({"job": "evaluate", "options": options}));
+    assert_eq!(outcome["model"], "tiny:2");
+    assert!(outcome["metrics"]["roc_auc"].as_f64().unwrap() > 0.9, "{outcome}");
+    until("a scheduled job is done", || {
+        let done = ask("GET", "/api/jobs?state=done&limit=100", &Value::Null).1;
+        done.as_array().unwrap().iter().any(|job| job["origin"] == "schedule often")
+    });
+    assert_eq!(ask("GET", "/api/models/tags/tiny.staging", &Value::Null).0, 404);
+}
+
+#[test]
+fn the_training_of_a_predictor_is_cancelled_and_taken_up_again() {
+    let (sandbox, rows) = predictor();
+    let folder = sandbox.path();
+    sandbox.write("intendant.yml", "jobs: {lease_seconds: 1}\n").unwrap();
+    // The data is still being written, for as long as the test wants.
+    let hold = || {
+        std::fs::remove_file(sandbox.at("data.csv")).unwrap();
+        let made = Command::new("mkfifo").arg(sandbox.at("data.csv")).status();
+        made.is_ok_and(|status| status.success())
+    };
+    if !hold() {
+        eprintln!("skipped: there is no mkfifo");
+        return;
+    }
+    let running = |id: &str| until("it is under way", || job(folder, id)["state"] == "running");
+    let worker = Worker::start(folder);
+    let told = succeed(folder, &["jobs", "submit", "train", "tiny"]);
+    assert!(told.contains("Job 1 waits for a worker."), "{told}");
+    running("1");
+    succeed(folder, &["jobs", "cancel", "1"]);
+    until("the worker has seen it", || {
+        // It is told at the next look, at the latest when the lease is renewed.
+        std::thread::sleep(Duration::from_secs(1));
+        true
+    });
+    std::fs::write(sandbox.at("data.csv"), &rows).unwrap();
+    until("it ends", || job(folder, "1")["state"] != "running");
+    assert_eq!(job(folder, "1")["state"], "cancelled");
+    assert!(archives(&sandbox.at("models")).is_empty());
+
+    succeed(folder, &["jobs", "submit", "train", "tiny", "--tag", "tiny.production"]);
+    running("2");
+    drop(worker);
+    hold();
+    std::fs::remove_file(sandbox.at("data.csv")).unwrap();
+    std::fs::write(sandbox.at("data.csv"), &rows).unwrap();
+    let _worker = Worker::start(folder);
+    until("it ends", || job(folder, "2")["state"] != "running");
+    let job = job(folder, "2");
+    assert_eq!((&job["state"], &job["attempts"]), (&json!("done"), &json!(2)), "{job}");
+    assert_eq!(job["outcome"]["tag"]["tagged"], true);
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use fixtures::process::Server;
 use fixtures::project::Sandbox;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{binary, intendant, succeed, trained_starter};
 
-fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
+fn read_json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
     let text = succeed(sandbox.path(), arguments);
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
 }
@@ -32,7 +32,7 @@ const QUESTIONS: &str =
 fn a_model_becomes_a_version_and_takes_a_tag() {
     let sandbox = trained_starter();
     train_again(&sandbox, "second");
-    let listed = json(&sandbox, &["models", "list", "--json"]);
+    let listed = read_json(&sandbox, &["models", "list", "--json"]);
     let references: Vec<String> = listed
         .as_array()
         .unwrap()
@@ -43,28 +43,36 @@ fn a_model_becomes_a_version_and_takes_a_tag() {
     assert!(references.contains(&"starter:1".to_owned()), "{references:?}");
     assert_eq!(listed[0]["file"], "second.tar.gz", "newest first");
     assert!(listed[0]["training_seconds"].as_f64().unwrap() > 0.0);
-    assert!(listed[0]["fingerprints"]["domain"].is_string(), "{}", listed[0]);
+    for part in ["domain", "config", "data"] {
+        assert!(listed[0]["fingerprints"][part].is_string(), "{part}: {}", listed[0]);
+    }
 
     let second = listed[0]["digest"].as_str().unwrap().to_owned();
     let first = listed[1]["digest"].as_str().unwrap().to_owned();
     succeed(sandbox.path(), &["models", "tag", &first, "production", "--reason", "the first"]);
     let told = succeed(sandbox.path(), &["models", "tag", "second.tar.gz", "production"]);
     assert!(told.contains("production is now starter:"), "{told}");
-    let shown = json(&sandbox, &["models", "show", "production", "--json"]);
+    let shown = read_json(&sandbox, &["models", "show", "production", "--json"]);
     assert_eq!(shown["digest"], second.as_str());
-    assert_eq!(shown["tags"], serde_json::json!(["production"]));
+    assert_eq!(shown["tags"], json!(["production"]));
     let told = succeed(sandbox.path(), &["models", "list"]);
     assert!(told.contains("production"), "{told}");
 
     let told = succeed(sandbox.path(), &["models", "rollback", "production"]);
     assert!(told.contains("production is back on"), "{told}");
-    assert_eq!(json(&sandbox, &["models", "show", "production", "--json"])["digest"], first.as_str());
-    let history = json(&sandbox, &["models", "history", "production", "--json"]);
+    // The second was trained from parts of the first; people add what they know.
+    succeed(sandbox.path(), &["models", "note", "second", "with the questions of May"]);
+    let shown = read_json(&sandbox, &["models", "show", "second", "--json"]);
+    assert_eq!((&shown["parent"], &shown["notes"]), (&json!(first), &json!("with the questions of May")));
+    let told = succeed(sandbox.path(), &["models", "show", "second"]);
+    assert!(told.lines().any(|line| line.starts_with("began from ") && line.contains(" starter:")), "{told}");
+    assert_eq!(read_json(&sandbox, &["models", "show", "production", "--json"])["digest"], first.as_str());
+    let history = read_json(&sandbox, &["models", "history", "production", "--json"]);
     assert_eq!(history.as_array().unwrap().len(), 3);
     assert_eq!(history[0]["reason"], "the first");
     assert_eq!(history[2]["is_rollback"], true);
 
-    let differences = json(&sandbox, &["models", "diff", &first, &second, "--json"]);
+    let differences = read_json(&sandbox, &["models", "diff", &first, &second, "--json"]);
     let what: Vec<&str> = differences["differences"]
         .as_array()
         .unwrap()
@@ -90,7 +98,7 @@ fn a_gate_decides_who_takes_a_tag() {
     let told = refused(&sandbox, &["models", "tag", "latest", "production"]);
     assert!(told.contains("FAILED  intent_accuracy[nobody] on questions.yml  not measured"), "{told}");
     assert!(told.contains("may not take the tag `production`: 1 of 2 gates not passed"), "{told}");
-    assert_eq!(json(&sandbox, &["models", "tag", "--json"]), serde_json::json!([]));
+    assert_eq!(read_json(&sandbox, &["models", "tag", "--json"]), json!([]));
 
     sandbox.write("intendant.yml", &gates("at_least: 1.0")).unwrap();
     let told = succeed(sandbox.path(), &["models", "tag", "latest", "production"]);
@@ -99,7 +107,7 @@ fn a_gate_decides_who_takes_a_tag() {
         "{told}"
     );
     // The figures are on record; other data under the same name is measured anew.
-    let shown = json(&sandbox, &["models", "show", "production", "--json"]);
+    let shown = read_json(&sandbox, &["models", "show", "production", "--json"]);
     assert_eq!(shown["metrics"]["questions.yml"]["values"]["intent_accuracy"], 1.0);
     assert_eq!(shown["metrics"]["tests"]["values"]["story_success"], 1.0);
     sandbox.write("questions.yml", &QUESTIONS.replace("greet", "goodbye")).unwrap();
@@ -186,7 +194,7 @@ fn an_assistant_follows_a_tag() {
         String::from_utf8(status).unwrap().contains(name)
     };
     assert!(serves("second.tar.gz"));
-    let listed = json(&home, &["models", "list", "--json"]);
+    let listed = read_json(&home, &["models", "list", "--json"]);
     let first = listed.as_array().unwrap().iter().find(|version| version["version"] == 1).unwrap();
     let name = first["file"].as_str().unwrap();
     let other = if name == "second.tar.gz" { listed[1]["file"].as_str().unwrap() } else { name };

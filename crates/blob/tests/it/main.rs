@@ -2,10 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod azure;
+mod google;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use fixtures::http::Connection;
 use fixtures::object_store::{Line, S3};
 use intendant_blob::bucket::Bucket;
 use intendant_blob::transfer::digest_of;
@@ -32,6 +36,48 @@ fn file(folder: &TempDir, bytes: usize) -> PathBuf {
 fn open(place: &str, variables: Vec<(String, String)>) -> Bucket {
     let variables: BTreeMap<String, String> = variables.into_iter().collect();
     Bucket::open(place, &variables, &HttpClient::new().unwrap()).unwrap()
+}
+
+/// A program that stands in for a store; ended when dropped.
+struct StandIn(Child);
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts the program that a variable names, on a port, or tells that it is not installed.
+fn stand_in(variable: &str, port: u16, arguments: &[&str]) -> Option<StandIn> {
+    let Some(program) = std::env::var_os(variable) else {
+        eprintln!("skipped: {variable} does not name a program");
+        return None;
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut process = StandIn(command.spawn().unwrap());
+    let start = Instant::now();
+    while Connection::open(port).is_err() {
+        assert!(process.0.try_wait().unwrap().is_none(), "the program of {variable} ended");
+        assert!(start.elapsed() < Duration::from_secs(300), "the program of {variable} did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Some(process)
+}
+
+/// An upload of 30 megabytes that breaks after 20, and goes on.
+async fn upload_over(line: &Line, bucket: &Bucket, folder: &TempDir) -> PathBuf {
+    let file = file(folder, 30 * MEGABYTE);
+    let transfers = folder.path().join("transfers");
+    line.cut_after_up(20 * MEGABYTE as i64);
+    bucket.put_file("m.tar.gz", &file, &transfers).await.unwrap_err();
+    line.mend();
+    bucket.put_file("m.tar.gz", &file, &transfers).await.unwrap();
+    let (up, _) = line.passed();
+    assert!(up < 20 * MEGABYTE as u64, "{up} bytes were sent again");
+    line.mend();
+    file
 }
 
 /// There and back again, whatever the store.
@@ -86,14 +132,7 @@ async fn an_upload_goes_on_where_it_broke_off() {
     let folder = TempDir::new().unwrap();
     let bucket = open("aws", S3::variables(line.port, "models"));
     bucket.prepare().await.unwrap();
-    let file = file(&folder, 30 * MEGABYTE);
-    let transfers = folder.path().join("transfers");
-    line.cut_after_up(20 * MEGABYTE as i64);
-    bucket.put_file("m.tar.gz", &file, &transfers).await.unwrap_err();
-    line.mend();
-    bucket.put_file("m.tar.gz", &file, &transfers).await.unwrap();
-    let (up, _) = line.passed();
-    assert!(up < 20 * MEGABYTE as u64, "{up} bytes were sent again");
+    let file = upload_over(&line, &bucket, &folder).await;
     let fetched = bucket.get_file("m.tar.gz", folder.path()).await.unwrap();
     assert_eq!(fetched.digest, digest_of(&file).await.unwrap());
 }

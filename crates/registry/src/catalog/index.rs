@@ -8,7 +8,7 @@ use sqlx::{Any, AnyPool, Row, Transaction};
 
 use super::{Act, Error, Kind, Version};
 
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS registry_versions (\
      digest TEXT PRIMARY KEY, name TEXT NOT NULL, version BIGINT NOT NULL, record TEXT NOT NULL, \
      UNIQUE (name, version))",
@@ -17,6 +17,8 @@ const TABLES: [&str; 4] = [
      tag TEXT NOT NULL, step BIGINT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (tag, step))",
     "CREATE TABLE IF NOT EXISTS registry_audit (\
      at_microseconds BIGINT NOT NULL, what TEXT NOT NULL, record TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS registry_trials (\
+     environment TEXT PRIMARY KEY, since_microseconds BIGINT NOT NULL, record TEXT NOT NULL)",
 ];
 
 /// So many entries of the audit are shown.
@@ -265,6 +267,48 @@ impl Index {
         .await
         .map_err(failed)?;
         rows.iter().map(read).collect()
+    }
+}
+
+/// What servers try beside the models in use: one record for each environment.
+impl Index {
+    /// Records what has begun, instead of what was tried before.
+    pub async fn begin_trial(&self, environment: &str, since: i64, record: &Value) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO registry_trials (environment, since_microseconds, record) VALUES ($1, $2, $3) \
+             ON CONFLICT (environment) DO UPDATE SET since_microseconds = excluded.since_microseconds, \
+             record = excluded.record",
+        )
+        .bind(environment)
+        .bind(since)
+        .bind(json(record)?)
+        .execute(&self.pool)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Records how it goes, unless something else is tried by now.
+    pub async fn keep_trial(&self, environment: &str, since: i64, record: &Value) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE registry_trials SET record = $1 WHERE environment = $2 AND since_microseconds = $3",
+        )
+        .bind(json(record)?)
+        .bind(environment)
+        .bind(since)
+        .execute(&self.pool)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// All records, with their environments.
+    pub async fn trials(&self) -> Result<Vec<(String, Value)>, Error> {
+        let rows = sqlx::query("SELECT environment, record FROM registry_trials")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(|row| Ok((row.try_get("environment").map_err(failed)?, read(row)?))).collect()
     }
 }
 

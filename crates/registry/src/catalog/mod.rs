@@ -4,8 +4,11 @@
 //! in the folder `.intendant` of the models folder. An index in SQLite or PostgreSQL makes them one:
 //! there tags move in transactions and numbers are given out. It can be made anew from the files.
 
+mod arrivals;
 mod index;
 mod record;
+mod tags;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,10 +19,11 @@ use serde_json::Value;
 
 pub use index::{Move, Tag};
 pub use record::{Measured, Provenance, Revision, Version};
+pub use trials::{TrialEnd, TrialRecord};
 
 use crate::inspect::{Origin, Verdict, inspect};
 use crate::rotation::OWN_FOLDER;
-use index::{Index, Step};
+use index::Index;
 
 /// Why something could not be done; nothing was changed.
 #[derive(Debug)]
@@ -158,6 +162,10 @@ impl Catalog {
             Origin::Intendant | Origin::Rasa3 => text("name").or_else(|| text("assistant_id")),
             Origin::Rasa2 => None,
         };
+        let mut fingerprints = strings(metadata.get("fingerprints"));
+        if let Some(data) = provenance.data {
+            fingerprints.entry(record::DATA.to_owned()).or_insert(data);
+        }
         let mut version = Version {
             name: series.unwrap_or_else(|| "assistant".to_owned()),
             version: 0,
@@ -175,7 +183,7 @@ impl Catalog {
                 }
                 Origin::Rasa2 => "rasa 2".to_owned(),
             },
-            fingerprints: strings(metadata.get("fingerprints")),
+            fingerprints,
             revision: provenance.revision,
             training_seconds: provenance.training_seconds,
             metrics: BTreeMap::new(),
@@ -188,70 +196,6 @@ impl Catalog {
         record::write(&self.versions_folder(), &version)?;
         record::forget(&self.provenance_folder(), &version.digest);
         Ok(version)
-    }
-
-    /// Takes an archive that has come from elsewhere into the folder and makes it a version. `staged` lies in
-    /// [`Catalog::transfers`] and is gone afterwards; `name` is only a wish.
-    ///
-    /// # Errors
-    /// When it is not the archive of that digest, or no complete model; it is removed then.
-    pub async fn receive(
-        &self,
-        staged: &Path,
-        digest: &str,
-        name: &str,
-        record: Option<&Version>,
-    ) -> Result<Version, Error> {
-        let file = fs::File::open(staged).map_err(|error| Error::file("read", staged, &error))?;
-        let refused = match inspect(file).map_err(|error| Error::file("read", staged, &error))? {
-            Verdict::Complete(model) if model.digest == digest => None,
-            Verdict::Complete(model) => {
-                Some(format!("its SHA-256 is {}, and {digest} was said", model.digest))
-            }
-            Verdict::Incomplete(why) | Verdict::Refused(why) => Some(why),
-        };
-        if let Some(why) = refused {
-            let _ = fs::remove_file(staged);
-            return Err(Error::new(Kind::Damaged, format!("the archive that came is not used: {why}")));
-        }
-        let known = self.index.by_digest(digest).await?;
-        let mut version = match known.filter(|known| self.file(known).is_some()) {
-            Some(known) => {
-                let _ = fs::remove_file(staged);
-                known
-            }
-            None => {
-                let place = self.folder.join(self.free_name(name, digest));
-                fs::rename(staged, &place).map_err(|error| Error::file("write", &place, &error))?;
-                self.register(&place, record.map(Provenance::of).unwrap_or_default()).await?
-            }
-        };
-        let measured = record.map(|record| record.metrics.clone()).unwrap_or_default();
-        if !measured.is_empty() {
-            for (dataset, measured) in measured {
-                version.metrics.entry(dataset).or_insert(measured);
-            }
-            self.keep(&version).await?;
-        }
-        Ok(version)
-    }
-
-    // The name if it can be one here and is not taken.
-    fn free_name(&self, name: &str, digest: &str) -> String {
-        let stem = name.rsplit(['/', '\\']).next().unwrap_or_default();
-        let stem = stem.strip_suffix(".tar.gz").unwrap_or(stem).trim_start_matches('.');
-        let stem: String = stem.chars().filter(|character| !character.is_control()).take(100).collect();
-        let stem = if stem.is_empty() { "model".to_owned() } else { stem };
-        let plain = format!("{stem}.tar.gz");
-        match self.folder.join(&plain).exists() {
-            true => format!("{stem}-{}.tar.gz", &digest[..digest.len().min(8)]),
-            false => plain,
-        }
-    }
-
-    /// Where archives lie while they come.
-    pub fn transfers(&self) -> PathBuf {
-        self.folder.join(OWN_FOLDER).join("transfers")
     }
 
     /// Makes every complete model of the folder that is none yet a version.
@@ -436,116 +380,19 @@ impl Catalog {
         self.index.change(version).await
     }
 
-    /// All tags by name.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn tags(&self) -> Result<Vec<Tag>, Error> {
-        self.index.tags().await
-    }
-
-    /// The version under a tag.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn tagged(&self, tag: &str) -> Result<Option<Version>, Error> {
-        match self.index.tag(tag).await? {
-            Some(tag) => self.by_digest(&tag.digest).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Moves a tag to a version, in one step. `expected` is the digest under the tag as the caller saw
-    /// it when the decision was made: a tag that has moved meanwhile is left alone.
-    ///
-    /// # Errors
-    /// When the name cannot be a tag, the archive is not there or damaged, or the tag has moved.
-    pub async fn tag(
-        &self,
-        tag: &str,
-        version: &Version,
-        expected: Option<&str>,
-        act: Act<'_>,
-    ) -> Result<Move, Error> {
-        let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
-        if tag.is_empty() || tag == "latest" || tag.len() > 100 || !tag.chars().all(is_plain) {
-            let message =
-                format!("`{tag}` cannot be a tag: letters, digits, `-`, `_` and `.`, but not `latest`");
-            return Err(Error::new(Kind::Refused, message));
-        }
-        self.verify(version)?;
-        let step = Step { digest: Some(&version.digest), expected, is_rollback: false };
-        let moved = self.index.step(tag, step, act).await?;
-        record::append_move(&self.moves_file(), &moved)?;
-        Ok(moved)
-    }
-
-    /// Takes a tag away.
-    ///
-    /// # Errors
-    /// When there is no such tag.
-    pub async fn untag(&self, tag: &str, act: Act<'_>) -> Result<Move, Error> {
-        let Some(current) = self.index.tag(tag).await? else {
-            return Err(Error::new(Kind::NotFound, format!("there is no tag `{tag}`")));
-        };
-        let step = Step { digest: None, expected: Some(&current.digest), is_rollback: false };
-        let moved = self.index.step(tag, step, act).await?;
-        record::append_move(&self.moves_file(), &moved)?;
-        Ok(moved)
-    }
-
-    /// Moves a tag back to the version it was on before the last move that still can be used.
-    ///
-    /// # Errors
-    /// When the tag has no earlier version whose archive is still there.
-    pub async fn rollback(&self, tag: &str, act: Act<'_>) -> Result<(Move, Version), Error> {
-        let current = self.index.tag(tag).await?.map(|tag| tag.digest);
-        let history = self.index.history(tag).await?;
-        // Going back twice goes back two moves, not to and fro: what was left by going back is passed over.
-        let mut stack: Vec<String> = Vec::new();
-        for step in &history {
-            match (&step.digest, step.is_rollback) {
-                (Some(_), true) => {
-                    stack.pop();
-                }
-                (Some(digest), false) => stack.push(digest.clone()),
-                (None, _) => {}
-            }
-        }
-        while let Some(digest) = stack.pop() {
-            if Some(&digest) == current.as_ref() {
-                continue;
-            }
-            let version = self.by_digest(&digest).await?;
-            if self.verify(&version).is_err() {
-                tracing::warn!(version = version.reference(), "passed over: its archive cannot be used");
-                continue;
-            }
-            let step = Step { digest: Some(&digest), expected: current.as_deref(), is_rollback: true };
-            let moved = self.index.step(tag, step, act).await?;
-            record::append_move(&self.moves_file(), &moved)?;
-            return Ok((moved, version));
-        }
-        Err(Error::new(Kind::NotFound, format!("`{tag}` has no earlier model that can still be used")))
-    }
-
-    /// The moves of a tag, oldest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn history(&self, tag: &str) -> Result<Vec<Move>, Error> {
-        self.index.history(tag).await
-    }
-
     /// Removes the record of a version whose archive is gone, or moves an archive that nobody uses to the
     /// trash and keeps its record.
     ///
     /// # Errors
-    /// When a tag is on it.
+    /// When a tag is on it, or a server tries it.
     pub async fn remove(&self, version: &Version, now: Timestamp) -> Result<(), Error> {
         let tags = self.tags().await?;
         if let Some(tag) = tags.iter().find(|tag| tag.digest == version.digest) {
             let message = format!("{} is tagged `{}`", version.reference(), tag.name);
+            return Err(Error::new(Kind::Refused, message));
+        }
+        if self.used().await?.contains(&version.digest) {
+            let message = format!("{} is tried beside the model in use", version.reference());
             return Err(Error::new(Kind::Refused, message));
         }
         let Some(path) = self.file(version) else { return Ok(()) };

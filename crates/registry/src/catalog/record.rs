@@ -19,6 +19,9 @@ const METADATA_BYTES_MAX: u64 = 64 << 20;
 /// Archives without a version of which it is known where they came from.
 const PROVENANCES_MAX: usize = 200;
 
+/// The fingerprint of everything that a model was trained on.
+pub const DATA: &str = "data";
+
 /// A trained model and all that is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Version {
@@ -104,6 +107,8 @@ pub struct Provenance {
     pub notes: Option<String>,
     /// Digest of the version that training began from.
     pub parent: Option<String>,
+    /// Fingerprint of the data as a whole.
+    pub data: Option<String>,
 }
 
 impl Provenance {
@@ -116,6 +121,7 @@ impl Provenance {
             who: version.who.clone(),
             notes: Some(version.notes.clone()).filter(|notes| !notes.is_empty()),
             parent: version.parent.clone(),
+            data: version.fingerprints.get(DATA).cloned(),
         }
     }
 
@@ -129,6 +135,7 @@ impl Provenance {
             who: self.who.or(other.who),
             notes: self.notes.or(other.notes),
             parent: self.parent.or(other.parent),
+            data: self.data.or(other.data),
         }
     }
 }

@@ -69,6 +69,17 @@ pub fn candidates(folder: &Path, latest: &Path) -> Result<Vec<(PathBuf, Identity
     Ok(found)
 }
 
+/// The file beside an archive that says its SHA-256, as `sha256sum` writes it.
+pub fn sidecar(archive: &Path) -> PathBuf {
+    archive.with_file_name(format!("{}.sha256", name_of(archive)))
+}
+
+/// What the file beside an archive says that its SHA-256 is; `None` without such a file.
+pub fn said_digest(archive: &Path) -> Option<String> {
+    let text = fs::read_to_string(sidecar(archive)).ok()?;
+    Some(text.split_whitespace().next().unwrap_or_default().to_lowercase())
+}
+
 /// Makes what happened in a folder survive a power cut.
 pub fn sync(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }

@@ -58,8 +58,10 @@ pub struct Protection {
 }
 
 impl Protection {
-    fn covers(&self, standing: &Standing) -> bool {
-        self.digests.contains(&standing.model.digest)
+    /// Of several copies of a model only the first that is asked for is covered by its content.
+    fn covers(&self, standing: &Standing, kept: &BTreeSet<&str>) -> bool {
+        let digest = standing.model.digest.as_str();
+        self.digests.contains(digest) && !kept.contains(digest)
             || self.paths.iter().any(|path| standing.path.starts_with(path))
     }
 }
@@ -85,12 +87,15 @@ pub fn removal(models: &[Standing], protection: &Protection, settings: &Settings
         return Removal { models: Vec::new(), suspended: Some(why) };
     }
     let mut bytes = 0_u64;
+    let mut kept: BTreeSet<&str> = BTreeSet::new();
     let mut going: Vec<Standing> = Vec::new();
     for (place, standing) in models.iter().enumerate() {
         let fits = settings.bytes_max.is_none_or(|max| bytes + standing.identity.bytes <= max);
         let is_young = standing.age(now) < settings.keep_younger.as_nanos() as i128;
-        let stays = place == 0 || protection.covers(standing) || is_young || place < settings.keep && fits;
+        let is_covered = protection.covers(standing, &kept);
+        let stays = place == 0 || is_covered || is_young || place < settings.keep && fits;
         if stays {
+            kept.insert(&standing.model.digest);
             bytes += standing.identity.bytes;
         } else {
             going.push(standing.clone());

@@ -180,7 +180,17 @@ impl Rotator {
                 report.pending.push((name, "it is still being written".to_owned()));
                 continue;
             }
-            match self.verdict(&path, identity)? {
+            let verdict = self.verdict(&path, identity)?;
+            if let Some(Verdict::Complete(model)) = &verdict
+                && folder::said_digest(&path).is_some_and(|said| said != model.digest)
+            {
+                // One of the two is still being written, or the archive came damaged.
+                report
+                    .pending
+                    .push((name, format!("its SHA-256 is {}, its .sha256 says another", model.digest)));
+                continue;
+            }
+            match verdict {
                 Some(Verdict::Complete(model)) => models.push(Standing { path, identity, model }),
                 Some(Verdict::Incomplete(why)) => report.pending.push((name, why)),
                 Some(Verdict::Refused(why)) => report.refused.push((name, why)),
@@ -287,6 +297,8 @@ impl Rotator {
         let milliseconds = now.wall.as_millisecond();
         let place = trash.join(format!("{milliseconds}-{}", name_of(&standing.path)));
         fs::rename(&standing.path, &place).map_err(|error| Error::files("remove", &standing.path, &error))?;
+        // What it says would be wrong of the next archive under this name; there may be none.
+        let _ = fs::rename(folder::sidecar(&standing.path), folder::sidecar(&place));
         Ok(true)
     }
 

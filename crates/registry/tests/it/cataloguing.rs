@@ -98,6 +98,20 @@ async fn tags_move_with_history_and_go_back() {
 }
 
 #[tokio::test]
+async fn a_tag_finds_another_copy_of_its_model() {
+    let folder = TempDir::new().unwrap();
+    let (one, other) = (folder.path().join("one.tar.gz"), folder.path().join("other.tar.gz"));
+    std::fs::write(&one, ours("a")).unwrap();
+    std::fs::write(&other, ours("a")).unwrap();
+    let catalog = open(folder.path()).await;
+    let version = catalog.register(&one, Provenance::default()).await.unwrap();
+    catalog.tag("production", &version, None, act()).await.unwrap();
+    std::fs::remove_file(&one).unwrap();
+    let found = catalog.tagged("production").await.unwrap().unwrap();
+    assert_eq!((found.file.as_str(), found.version), ("other.tar.gz", 1));
+}
+
+#[tokio::test]
 async fn the_index_can_be_made_anew_from_the_files() {
     let folder = TempDir::new().unwrap();
     let (before, moves) = {

@@ -197,6 +197,26 @@ fn a_link_under_the_fixed_name_is_replaced_and_not_written_through() {
 }
 
 #[test]
+fn what_a_checksum_beside_it_says_must_be_so() {
+    let folder = Folder::new();
+    folder.put("a.tar.gz", &day(1), 60);
+    folder.put("b.tar.gz", &day(2), 60);
+    let Verdict::Complete(model) = inspect(&day(2)[..]).unwrap() else { panic!() };
+    let mut said = model.digest.clone().into_bytes();
+    said.rotate_left(1);
+    folder.put("b.tar.gz.sha256", &[&said, &b"  b.tar.gz\n"[..]].concat(), 60);
+    let report = folder.rotate(folder.settings());
+    assert_eq!(report.published.as_deref(), Some("a.tar.gz"));
+    assert!(report.pending[0].1.contains("its .sha256 says another"), "{report:?}");
+    folder.put("b.tar.gz.sha256", format!("{}  b.tar.gz\n", model.digest.to_uppercase()).as_bytes(), 60);
+    assert_eq!(folder.rotate(folder.settings()).published.as_deref(), Some("b.tar.gz"));
+    // It goes where its archive goes.
+    folder.put("c.tar.gz", &day(3), 60);
+    folder.rotate(Settings { keep: 1, ..folder.settings() });
+    assert_eq!(folder.names(), ["c.tar.gz", "latest.tar.gz"]);
+}
+
+#[test]
 fn protected_models_stay() {
     let folder = Folder::new();
     for at in 1..=5 {
@@ -217,6 +237,18 @@ fn protected_models_stay() {
     let mut rotator = Rotator::open(settings).unwrap();
     let report = rotator.pass(folder.now(), &Tagged(tagged.digest), false).unwrap();
     assert_eq!(report.kept, ["model-5.tar.gz", "model-2.tar.gz", "model-1.tar.gz"]);
+}
+
+#[test]
+fn copies_of_one_model_do_not_protect_each_other() {
+    let folder = Folder::new();
+    // Training an unchanged project again gives the same bytes under another name.
+    for at in 1..=5 {
+        folder.put(&format!("{at}.tar.gz"), &day(1), 600 - at);
+    }
+    let report = folder.rotate(Settings { keep: 2, ..folder.settings() });
+    assert_eq!(report.kept, ["5.tar.gz", "4.tar.gz"], "{report:?}");
+    assert_eq!(folder.names(), ["4.tar.gz", "5.tar.gz", "latest.tar.gz"]);
 }
 
 #[test]

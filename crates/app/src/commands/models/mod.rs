@@ -47,6 +47,8 @@ pub enum ModelsCommand {
     History(tags::HistoryArgs),
     /// Measures a version on a dataset and keeps the figures.
     Measure(tags::MeasureArgs),
+    /// Writes something down of a version.
+    Note(tags::NoteArgs),
     /// Checks that archives are complete and what was recorded.
     Verify(upkeep::VerifyArgs),
     /// Removes archives that nothing needs.
@@ -88,6 +90,7 @@ pub fn run(arguments: &ModelsArgs, environment: &Environment) -> Result<ExitCode
             ModelsCommand::Untag(arguments) => tags::untag(arguments, environment).await,
             ModelsCommand::History(arguments) => tags::history(arguments, environment).await,
             ModelsCommand::Measure(arguments) => tags::measure(arguments, environment).await,
+            ModelsCommand::Note(arguments) => tags::note(arguments, environment).await,
             ModelsCommand::Verify(arguments) => upkeep::verify(arguments, environment).await,
             ModelsCommand::Gc(arguments) => upkeep::gc(arguments, environment).await,
             ModelsCommand::Push(arguments) => transfer::push(arguments, environment).await,

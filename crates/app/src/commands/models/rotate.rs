@@ -359,8 +359,7 @@ impl Outside for Servers {
         let served = self.served.as_ref().map(served_files).unwrap_or_default();
         let used = self.runtime.block_on(async {
             let catalog = Catalog::open(&self.folder, self.database.as_deref()).await?;
-            let mut used: BTreeSet<String> =
-                catalog.tags().await?.into_iter().map(|tag| tag.digest).collect();
+            let mut used: BTreeSet<String> = catalog.used().await?.into_iter().collect();
             for file in served.iter().filter(|file| self.folder.join(file).is_file()) {
                 used.insert(catalog.register(&self.folder.join(file), Provenance::default()).await?.digest);
             }

@@ -101,6 +101,13 @@ pub async fn show(arguments: &ShowArgs, environment: &Environment) -> Result<Exi
         Some(path) => path.display().to_string(),
         None => format!("{} (removed)", version.file),
     };
+    let parent = match &version.parent {
+        // A parent may be older than the catalogue.
+        Some(digest) => {
+            catalog.find(digest).await.map_or_else(|_| digest.clone(), |parent| parent.reference())
+        }
+        None => String::new(),
+    };
     let took = version.training_seconds.map(|time| format!("{time:.2} s"));
     let mut rows = vec![
         ["model".to_owned(), version.reference()],
@@ -114,6 +121,7 @@ pub async fn show(arguments: &ShowArgs, environment: &Environment) -> Result<Exi
         ["training".to_owned(), took.unwrap_or_default()],
         ["project".to_owned(), revision.unwrap_or_default()],
         ["tags".to_owned(), tags_of(&version, &tags).join(", ")],
+        ["began from".to_owned(), parent],
         ["notes".to_owned(), version.notes.clone()],
         ["problem".to_owned(), version.problem.clone().unwrap_or_default()],
     ];

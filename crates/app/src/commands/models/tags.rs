@@ -49,6 +49,9 @@ pub struct RollbackArgs {
     reason: String,
     #[command(flatten)]
     place: Where,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Whose history.
@@ -57,6 +60,22 @@ pub struct HistoryArgs {
     /// The tag.
     #[arg(value_name = "TAG")]
     tag: String,
+    #[command(flatten)]
+    place: Where,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to write down of what.
+#[derive(Debug, Args)]
+pub struct NoteArgs {
+    /// A tag, `name:version`, a file's name, the beginning of a digest, or `latest`.
+    #[arg(value_name = "MODEL")]
+    model: String,
+    /// The words; they replace those that are there, and none remove them.
+    #[arg(value_name = "TEXT", default_value = "")]
+    text: String,
     #[command(flatten)]
     place: Where,
     /// Print JSON.
@@ -142,8 +161,11 @@ pub async fn rollback(arguments: &RollbackArgs, environment: &Environment) -> Re
     let catalog = catalog(&arguments.place, environment).await?;
     let by = who(environment);
     let act = Act { by: &by, reason: &arguments.reason, at: Timestamp::now() };
-    let (_, version) = catalog.rollback(&arguments.tag, act).await.map_err(failure)?;
-    say!("{} is back on {}.", arguments.tag, version.reference());
+    let (moved, version) = catalog.rollback(&arguments.tag, act).await.map_err(failure)?;
+    match arguments.json {
+        true => say!("{}", json!(moved)),
+        false => say!("{} is back on {}.", arguments.tag, version.reference()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -152,8 +174,11 @@ pub async fn untag(arguments: &RollbackArgs, environment: &Environment) -> Resul
     let catalog = catalog(&arguments.place, environment).await?;
     let by = who(environment);
     let act = Act { by: &by, reason: &arguments.reason, at: Timestamp::now() };
-    catalog.untag(&arguments.tag, act).await.map_err(failure)?;
-    say!("{} is taken away.", arguments.tag);
+    let moved = catalog.untag(&arguments.tag, act).await.map_err(failure)?;
+    match arguments.json {
+        true => say!("{}", json!(moved)),
+        false => say!("{} is taken away.", arguments.tag),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -184,6 +209,19 @@ pub async fn history(arguments: &HistoryArgs, environment: &Environment) -> Resu
         return Err(Failure::new("", format!("there has never been a tag `{}`", arguments.tag)));
     }
     table(&rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `models note`.
+pub async fn note(arguments: &NoteArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    let catalog = catalog(&arguments.place, environment).await?;
+    let version = catalog.find(&arguments.model).await.map_err(failure)?;
+    catalog.note(&version.digest, &arguments.text).await.map_err(failure)?;
+    match arguments.json {
+        true => say!("{}", json!({"model": version.reference(), "notes": arguments.text})),
+        false if arguments.text.is_empty() => say!("{} has no notes any more.", version.reference()),
+        false => say!("Noted of {}.", version.reference()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -246,7 +284,10 @@ fn gates(tag: &str, environment: &Environment) -> Result<Vec<Gate>, Failure> {
 }
 
 /// The figures of a version on the dataset of this name, as its kind is measured.
-async fn figures(
+///
+/// # Errors
+/// When the dataset or the archive cannot be read.
+pub async fn figures(
     catalog: &Catalog,
     version: &Version,
     dataset: &str,
@@ -259,7 +300,7 @@ async fn figures(
 }
 
 /// The figures of a version on a dataset: those on record if the dataset is still the same.
-pub async fn measured(
+async fn measured(
     catalog: &Catalog,
     version: &Version,
     dataset: &Dataset,

@@ -10,7 +10,7 @@ use intendant_registry::catalog::Version;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::show::{size, tags_of};
+use super::show::size;
 use super::{Where, catalog, failure};
 use crate::failure::Failure;
 use crate::terminal::say;
@@ -45,6 +45,9 @@ pub struct GcArgs {
     dry_run: bool,
     #[command(flatten)]
     place: Where,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs `models verify`.
@@ -91,7 +94,7 @@ pub async fn gc(arguments: &GcArgs, environment: &Environment) -> Result<ExitCod
         return Err(Failure::new("", "at least one version must be kept"));
     }
     let catalog = catalog(&arguments.place, environment).await?;
-    let tags = catalog.tags().await.map_err(failure)?;
+    let used = catalog.used().await.map_err(failure)?;
     let now = Timestamp::now();
     let young = Duration::from_secs(arguments.keep_days.saturating_mul(24 * 3600));
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -104,7 +107,7 @@ pub async fn gc(arguments: &GcArgs, environment: &Environment) -> Result<ExitCod
         *place += 1;
         let age = now.duration_since(version.trained_at);
         let is_young = u64::try_from(age.as_secs()).is_ok_and(|age| age < young.as_secs());
-        if *place > arguments.keep && !is_young && tags_of(&version, &tags).is_empty() {
+        if *place > arguments.keep && !is_young && !used.contains(&version.digest) {
             going.push(version);
         }
     }
@@ -113,8 +116,21 @@ pub async fn gc(arguments: &GcArgs, environment: &Environment) -> Result<ExitCod
         if !arguments.dry_run {
             catalog.remove(version, now).await.map_err(failure)?;
         }
+        if arguments.json {
+            continue;
+        }
         let done = if arguments.dry_run { "would be removed" } else { "removed" };
         say!("{done}: {} ({})", version.reference(), version.file);
+    }
+    if arguments.json {
+        let removed: Vec<_> = going
+            .iter()
+            .map(
+                |version| json!({"model": version.reference(), "file": version.file, "bytes": version.bytes}),
+            )
+            .collect();
+        say!("{}", json!({"removed": removed, "bytes": bytes, "dry_run": arguments.dry_run}));
+        return Ok(ExitCode::SUCCESS);
     }
     let verb = if arguments.dry_run { "would be freed" } else { "go to the trash" };
     say!("{} archives, {} {verb}.", going.len(), size(bytes));

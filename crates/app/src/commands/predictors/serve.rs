@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use intendant_api::auth::Auth;
 use intendant_api::listen;
 use intendant_api::predictors::{self, Look, Predictors};
@@ -259,8 +260,9 @@ pub fn run(arguments: &RunArgs, environment: &Environment) -> Result<ExitCode, F
         let (predictors, settings) = open(&folder, (auth, &stop), environment).await?;
         let interface = settings.host.clone().filter(|_| server.interface == "0.0.0.0");
         let port = settings.port.filter(|_| server.port == PORT).unwrap_or(server.port);
-        listen_until_stopped(&predictors, (interface.as_deref().unwrap_or(&server.interface), port), stop)
-            .await
+        let router = predictors::standalone(&predictors);
+        let at = (interface.as_deref().unwrap_or(&server.interface), port);
+        listen_until_stopped((&predictors, router), at, stop).await
     })
 }
 
@@ -269,14 +271,14 @@ pub fn run(arguments: &RunArgs, environment: &Environment) -> Result<ExitCode, F
 /// # Errors
 /// When the port cannot be opened.
 pub async fn listen_until_stopped(
-    predictors: &Predictors,
+    (predictors, router): (&Predictors, Router),
     (interface, port): (&str, u16),
     stop: Stop,
 ) -> Result<ExitCode, Failure> {
     let listener = listen::bind(interface, port).await.map_err(|error| failed(&error))?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
     tracing::info!("listening on http://{address}");
-    listen::serve(listener, predictors::standalone(predictors), async { stop.asked().await }).await;
+    listen::serve(listener, router, async { stop.asked().await }).await;
     predictors.service.stop().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -24,7 +24,6 @@ use crate::cli::TrainArgs;
 use crate::failure::Failure;
 use crate::progress::TerminalProgress;
 use crate::provenance;
-use crate::stopping::Stop;
 use crate::terminal::say;
 use crate::wiring;
 
@@ -34,6 +33,51 @@ pub const HELD_OUT: &str = "held-out";
 /// What every trainer is given.
 pub fn context<'a>(threads: usize, progress: &'a dyn Progress, spec: &Spec) -> TrainContext<'a> {
     TrainContext { seed: spec.seed.unwrap_or(SEED), threads: threads.max(1), progress }
+}
+
+/// What to train, and how.
+pub struct Order {
+    /// Where the model goes.
+    pub out: PathBuf,
+    /// File name without ending.
+    pub fixed_model_name: Option<String>,
+    /// Threads; all cores unless given.
+    pub threads: Option<usize>,
+    /// Train although nothing changed.
+    pub force: bool,
+    /// Only say what would be trained.
+    pub dry_run: bool,
+    /// Show no progress.
+    pub quiet: bool,
+    /// Hears of the progress instead of the terminal, and may end the training.
+    pub watcher: Option<Arc<dyn Progress + Send + Sync>>,
+}
+
+impl Order {
+    /// The training of `up` and of jobs.
+    pub fn into_folder(out: &Path) -> Self {
+        Self {
+            out: out.to_owned(),
+            fixed_model_name: None,
+            threads: None,
+            force: false,
+            dry_run: false,
+            quiet: false,
+            watcher: None,
+        }
+    }
+
+    fn of(arguments: &TrainArgs, quiet: bool) -> Self {
+        Self {
+            out: arguments.output.out.clone(),
+            fixed_model_name: arguments.output.fixed_model_name.clone(),
+            threads: arguments.output.num_threads,
+            force: arguments.force,
+            dry_run: arguments.dry_run,
+            quiet: quiet || arguments.output.json,
+            watcher: None,
+        }
+    }
 }
 
 /// What became of a training.
@@ -60,7 +104,7 @@ pub fn run(
 ) -> Result<ExitCode, Failure> {
     let spec = spec(name, environment)?;
     let started = Instant::now();
-    let done = train(&spec, arguments, quiet, environment)?;
+    let done = train(&spec, &Order::of(arguments, quiet), environment)?;
     let passed = done.gates.iter().all(|outcome| outcome.passed);
     if arguments.output.json {
         say!(
@@ -94,17 +138,12 @@ pub fn run(
 ///
 /// # Errors
 /// When it cannot be trained or written.
-pub fn train(
-    spec: &Spec,
-    arguments: &TrainArgs,
-    quiet: bool,
-    environment: &Environment,
-) -> Result<Done, Failure> {
-    let folder = &arguments.output.out;
+pub fn train(spec: &Spec, order: &Order, environment: &Environment) -> Result<Done, Failure> {
+    let folder = &order.out;
     let gathered = material(spec)?;
     let bytes: Vec<&[u8]> = gathered.bytes.iter().map(Vec::as_slice).collect();
     let fingerprints = archive::fingerprints(spec, &bytes);
-    if !arguments.force
+    if !order.force
         && let Some((path, metadata)) = versions(folder, &spec.name)?
             .into_iter()
             .find(|(_, metadata)| metadata.fingerprints == fingerprints)
@@ -117,29 +156,34 @@ pub fn train(
         let gates = judge(spec, &figures);
         return Ok(Done { path, is_unchanged: true, figures, gates });
     }
-    if arguments.dry_run {
+    if order.dry_run {
         say!("{} would be trained.", spec.name);
         return Err(Failure::new("", "nothing was trained: this was a dry run"));
     }
     let started = Instant::now();
-    let stop = Stop::default();
-    let progress = TerminalProgress::new(quiet || arguments.output.json).until(stop);
+    let shown = TerminalProgress::new(order.quiet);
+    let progress: &dyn Progress = match &order.watcher {
+        Some(watcher) => &**watcher,
+        None => &shown,
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let context = context(arguments.output.num_threads.unwrap_or(cores), &progress, spec);
-    let trained = learn(spec, gathered, &context);
-    progress.clear();
+    let trained = learn(spec, gathered, &context(order.threads.unwrap_or(cores), progress, spec));
+    shown.clear();
     let Learnt { predictor, figures, curves } = trained?;
+    if progress.is_cancelled() {
+        return Err(Failure::new("", "training was cancelled"));
+    }
     let model_id = archive::model_id(&spec.name, &fingerprints);
     let gates = judge(spec, &figures);
     let model = Model { spec: spec.clone(), predictor, figures, curves, model_id, fingerprints };
     let packed = archive::write(&model).map_err(|error| failed(&error))?;
-    let file = match &arguments.output.fixed_model_name {
+    let file = match &order.fixed_model_name {
         Some(name) => format!("{}{}", name.trim_end_matches(models::ARCHIVE_ENDING), models::ARCHIVE_ENDING),
         None => models::file_name(&format!("{}-", spec.name), &jiff::Zoned::now(), &model.model_id),
     };
     let path = folder.join(file);
     files::write_whole(&path, &packed).map_err(|error| failed(&error))?;
-    provenance::leave(folder, &packed, started.elapsed(), environment);
+    provenance::leave(folder, &packed, (started.elapsed(), provenance::Origin::default()), environment);
     if !model.figures.is_empty() {
         record(folder, &path, &model, environment)?;
     }

@@ -57,7 +57,7 @@ pub fn execute(folder: &Path, order: &Order, environment: &Environment) -> Resul
     }
     let path = order.out.join(model_name(order.fixed_model_name.as_deref(), &metadata));
     files::write_whole(&path, &archive).map_err(|error| Failure::of("", &error))?;
-    provenance::leave(&order.out, &archive, started.elapsed(), environment);
+    provenance::leave(&order.out, &archive, (started.elapsed(), provenance::Origin::default()), environment);
     Ok(Outcome::Trained(path))
 }
 
