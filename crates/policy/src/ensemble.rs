@@ -2,6 +2,8 @@
 //!
 //! Source: `spec: dialogue.md §3.1`.
 
+use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use intendant_component::stored::{Stored, Unreadable};
@@ -20,6 +22,8 @@ use crate::state::{Needed, RuleOnly, Situation};
 pub struct Ensemble {
     pub(crate) actions: Arc<[String]>,
     pub(crate) members: Vec<Member>,
+    /// Positions of the members in the order in which they are asked: by priority, then as listed.
+    order: Vec<usize>,
     pub(crate) rule_only: RuleOnly,
 }
 
@@ -37,7 +41,10 @@ impl Ensemble {
             Policy::Rule(policy) => Some(policy.rule_only.clone()),
             _ => None,
         });
-        Self { actions: domain.action_names().into(), members, rule_only: rule_only.unwrap_or_default() }
+        let mut order: Vec<usize> = (0..members.len()).collect();
+        order.sort_by_key(|idx| Reverse(members[*idx].priority));
+        let rule_only = rule_only.unwrap_or_default();
+        Self { actions: domain.action_names().into(), members, order, rule_only }
     }
 
     /// All actions in index order.
@@ -47,29 +54,38 @@ impl Ensemble {
 
     /// Decides the next action of a conversation. Follow-up actions are the caller's business.
     ///
-    /// Costs a look at the last events of the conversation, and rarely a scan of all.
+    /// Costs a look at the last events of the conversation, and rarely a scan of all. Policies that
+    /// could not change what those before them decided are not asked.
     pub fn predict(&self, tracker: &Tracker, domain: &Domain) -> Prediction {
         let events: Vec<&Arc<Event>> = tracker.applied_events().collect();
-        let mut situation = Situation::of(tracker, domain, &events, (&self.rule_only, self.needed()));
-        situation.now.latest_message = tracker.latest_message();
+        let situation = |needed: Needed| {
+            let mut situation = Situation::of(tracker, domain, &events, (&self.rule_only, needed));
+            situation.now.latest_message = tracker.latest_message();
+            situation
+        };
+        let needed = self.needed();
+        let of_rules = situation(Needed { learned_states: 1, ..needed });
+        let seen_by_learners = OnceCell::new();
+        let of_learners = || seen_by_learners.get_or_init(|| situation(Needed { rule_states: 1, ..needed }));
         let recall = Recall { domain, rule_only: &self.rule_only, actions_count: self.actions.len() };
-        let mut predictions: Vec<(i64, Prediction)> = self
-            .members
-            .iter()
-            .map(|member| {
-                let prediction = match &member.policy {
-                    Policy::Rule(policy) => {
-                        policy.predict(&situation.now, &situation.rule_states, &self.actions)
-                    }
-                    Policy::Memoization(policy) => policy.predict(&situation, &events, &recall),
-                    Policy::Ted(policy) => policy.predict(&situation, self.actions.len()),
-                    Policy::Unexpected(policy) => policy.predict(&situation, &self.actions),
-                };
-                (member.priority, prediction)
-            })
-            .collect();
-        self.silence_rejected(tracker, &mut predictions);
-        combine(predictions, situation.now.is_listening())
+        let rejected = self.rejected(tracker);
+        let mut predictions: Vec<(i64, Prediction)> = Vec::with_capacity(self.members.len());
+        for member in self.order.iter().map(|idx| &self.members[*idx]) {
+            if is_settled(&predictions) && !member.policy.may_overrule() {
+                continue;
+            }
+            let mut prediction = match &member.policy {
+                Policy::Rule(policy) => policy.predict(&of_rules.now, &of_rules.rule_states, &self.actions),
+                Policy::Memoization(policy) => policy.predict(of_learners(), &events, &recall),
+                Policy::Ted(policy) => policy.predict(of_learners(), self.actions.len()),
+                Policy::Unexpected(policy) => policy.predict(of_learners(), &self.actions),
+            };
+            if let Some(idx) = rejected {
+                prediction.probabilities[idx] = 0.0;
+            }
+            predictions.push((member.priority, prediction));
+        }
+        combine(predictions, of_rules.now.is_listening())
     }
 
     fn needed(&self) -> Needed {
@@ -87,17 +103,14 @@ impl Ensemble {
     }
 
     /// An action that just refused to run is not tried again.
-    fn silence_rejected(&self, tracker: &Tracker, predictions: &mut [(i64, Prediction)]) {
+    fn rejected(&self, tracker: &Tracker) -> Option<usize> {
         let last = tracker.events().iter().rev().find_map(|event| match &event.kind {
             EventKind::Action(_) => Some(None),
             EventKind::ActionExecutionRejected { name, .. } => Some(Some(name)),
             _ => None,
         });
-        let Some(Some(rejected)) = last else { return };
-        let Some(idx) = self.actions.iter().position(|action| action == rejected) else { return };
-        for (_, prediction) in predictions {
-            prediction.probabilities[idx] = 0.0;
-        }
+        let rejected = last.flatten()?;
+        self.actions.iter().position(|action| action == rejected)
     }
 
     /// What goes into the archive: node name and content of each policy, in order.
@@ -135,6 +148,12 @@ impl Ensemble {
 /// The name under which a policy is stored.
 pub(crate) fn node_name(policy: &str, idx: usize) -> String {
     format!("train_{policy}{idx}")
+}
+
+/// Whether somebody is as sure as can be: of those asked later, whose priority is no higher, only
+/// one who decides by other means than confidence could still change the decision.
+fn is_settled(predictions: &[(i64, Prediction)]) -> bool {
+    predictions.iter().any(|(_, prediction)| prediction.confidence() >= 1.0)
 }
 
 /// The decision of all: the most confident, then the highest priority, then the first.

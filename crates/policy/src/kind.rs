@@ -161,6 +161,16 @@ impl Options {
 }
 
 impl Policy {
+    /// Whether it may change the decision of somebody as sure as can be, who is asked before it: by
+    /// a form that goes on, by the user's text, or by the events that it brings.
+    pub(crate) fn may_overrule(&self) -> bool {
+        match self {
+            Self::Rule(_) => true,
+            Self::Ted(policy) => policy.is_end_to_end,
+            Self::Memoization(_) | Self::Unexpected(_) => false,
+        }
+    }
+
     pub(crate) fn store(&self) -> Stored {
         match self {
             Self::Rule(policy) => store_rule(policy),

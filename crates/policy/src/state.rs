@@ -550,77 +550,116 @@ pub(crate) fn key_of(states: &[State]) -> String {
 }
 
 fn write_state(key: &mut String, state: &State) {
-    let mut parts: Vec<String> = Vec::with_capacity(4);
+    key.push('{');
+    let mut parts = Parts::default();
     if let Some(name) = &state.active_loop {
-        parts.push(format!("\"active_loop\": {{\"name\": {}}}", quoted(name)));
+        parts.next(key, "active_loop");
+        key.push_str("{\"name\": ");
+        write_quoted(key, name);
+        key.push('}');
     }
-    match &state.previous {
-        Some(Previous::Name(name)) => {
-            parts.push(format!("\"prev_action\": {{\"action_name\": {}}}", quoted(name)));
-        }
-        Some(Previous::Text(text)) => {
-            parts.push(format!("\"prev_action\": {{\"action_text\": {}}}", quoted(text)));
-        }
-        None => {}
+    if let Some(previous) = &state.previous {
+        let (kind, content) = match previous {
+            Previous::Name(name) => ("{\"action_name\": ", name),
+            Previous::Text(text) => ("{\"action_text\": ", text),
+        };
+        parts.next(key, "prev_action");
+        key.push_str(kind);
+        write_quoted(key, content);
+        key.push('}');
     }
     if !state.slots.is_empty() {
-        let mut slots: Vec<&(String, SlotFeatures)> = state.slots.iter().collect();
-        slots.sort_by(|a, b| a.0.cmp(&b.0));
-        let slots: Vec<String> = slots
-            .into_iter()
-            .map(|(name, features)| match features {
-                SlotFeatures::ShouldNotBeSet => format!("{}: \"{SHOULD_NOT_BE_SET}\"", quoted(name)),
-                SlotFeatures::Set(features) => {
-                    let features: Vec<String> = features.iter().map(|f| format!("{f:?}")).collect();
-                    format!("{}: [{}]", quoted(name), features.join(", "))
-                }
-            })
-            .collect();
-        parts.push(format!("\"slots\": {{{}}}", slots.join(", ")));
+        parts.next(key, "slots");
+        write_slots(key, &state.slots);
     }
     if let Some(user) = &state.user {
-        parts.push(format!("\"user\": {}", user_key(user)));
+        parts.next(key, "user");
+        write_user(key, user);
     }
-    let _ = write!(key, "{{{}}}", parts.join(", "));
+    key.push('}');
 }
 
-fn user_key(user: &User) -> String {
-    let mut parts: Vec<String> = Vec::with_capacity(3);
+fn write_slots(key: &mut String, slots: &[(String, SlotFeatures)]) {
+    let mut slots: Vec<&(String, SlotFeatures)> = slots.iter().collect();
+    slots.sort_by(|a, b| a.0.cmp(&b.0));
+    key.push('{');
+    let mut parts = Parts::default();
+    for (name, features) in slots {
+        parts.next(key, name);
+        match features {
+            SlotFeatures::ShouldNotBeSet => write_quoted(key, SHOULD_NOT_BE_SET),
+            SlotFeatures::Set(features) => {
+                key.push('[');
+                for (idx, feature) in features.iter().enumerate() {
+                    let _ = write!(key, "{}{feature:?}", if idx > 0 { ", " } else { "" });
+                }
+                key.push(']');
+            }
+        }
+    }
+    key.push('}');
+}
+
+fn write_user(key: &mut String, user: &User) {
+    key.push('{');
+    let mut parts = Parts::default();
     if !user.entities.is_empty() {
-        let entities: Vec<String> = user.entities.iter().map(|name| quoted(name)).collect();
-        parts.push(format!("\"entities\": [{}]", entities.join(", ")));
+        parts.next(key, "entities");
+        key.push('[');
+        for (idx, name) in user.entities.iter().enumerate() {
+            key.push_str(if idx > 0 { ", " } else { "" });
+            write_quoted(key, name);
+        }
+        key.push(']');
     }
     if let Some(intent) = &user.intent {
-        parts.push(format!("\"intent\": {}", quoted(intent)));
+        parts.next(key, "intent");
+        write_quoted(key, intent);
     }
     if let Some(text) = &user.text {
-        parts.push(format!("\"text\": {}", quoted(text)));
+        parts.next(key, "text");
+        write_quoted(key, text);
     }
-    format!("{{{}}}", parts.join(", "))
+    key.push('}');
 }
 
-/// A JSON string with everything outside ASCII escaped.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
+/// Separates the parts of an object.
+#[derive(Default)]
+struct Parts {
+    has_some: bool,
+}
+
+impl Parts {
+    /// Begins a part; its content follows.
+    fn next(&mut self, key: &mut String, name: &str) {
+        if std::mem::replace(&mut self.has_some, true) {
+            key.push_str(", ");
+        }
+        write_quoted(key, name);
+        key.push_str(": ");
+    }
+}
+
+/// Writes a JSON string with everything outside ASCII escaped.
+fn write_quoted(key: &mut String, text: &str) {
+    key.push('"');
     for c in text.chars() {
         match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            ' '..='~' => quoted.push(c),
+            '"' => key.push_str("\\\""),
+            '\\' => key.push_str("\\\\"),
+            '\n' => key.push_str("\\n"),
+            '\r' => key.push_str("\\r"),
+            '\t' => key.push_str("\\t"),
+            ' '..='~' => key.push(c),
             c => {
                 let mut units = [0; 2];
                 for unit in c.encode_utf16(&mut units) {
-                    let _ = write!(quoted, "\\u{unit:04x}");
+                    let _ = write!(key, "\\u{unit:04x}");
                 }
             }
         }
     }
-    quoted.push('"');
-    quoted
+    key.push('"');
 }
 
 /// Reads what [`key_of`] wrote.
