@@ -8,11 +8,18 @@ use std::time::Duration;
 use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind, Result};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Writes waiting for the writer; callers wait beyond that.
 const WAITING_MAX: usize = 4096;
 /// How long the database may take for one transaction before its connection is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// From this time on a commit is worth sharing with writers who are not there yet.
+const SLOW_COMMIT: Duration = Duration::from_millis(4);
+/// They are waited for a commit's time divided by this,
+const GATHERING_SHARE: u32 = 4;
+/// but no longer than this, for the next commit may be quick.
+const GATHERING_MAX: Duration = Duration::from_millis(5);
 
 /// Where rows go.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +125,8 @@ impl GroupWriter {
     pub fn start<C: Connection>(connection: C, table: Table) -> Self {
         let (jobs, receiver) = mpsc::channel(WAITING_MAX);
         let foreign_writes = Arc::new(AtomicU64::new(0));
-        let writer = Writer { connection, table, foreign_writes: Arc::clone(&foreign_writes) };
+        let (foreign, pace) = (Arc::clone(&foreign_writes), Pace::default());
+        let writer = Writer { connection, table, foreign_writes: foreign, pace };
         tokio::spawn(writer.run(receiver));
         Self { jobs, foreign_writes }
     }
@@ -156,6 +164,31 @@ struct Writer<C> {
     connection: C,
     table: Table,
     foreign_writes: Arc<AtomicU64>,
+    pace: Pace,
+}
+
+/// What the last transactions were like.
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    commit: Duration,
+    writes: usize,
+    writes_before: usize,
+}
+
+impl Pace {
+    /// Who gets the answer of a slow commit is soon back with the next write. Those who come first
+    /// would begin another commit, and all others would wait for two.
+    async fn gather(self, batch: &mut Vec<Job>, jobs: &mut mpsc::Receiver<Job>, batch_max: usize) {
+        let expected = self.writes.max(self.writes_before).min(batch_max);
+        let until = Instant::now() + (self.commit / GATHERING_SHARE).min(GATHERING_MAX);
+        while self.commit >= SLOW_COMMIT && batch.len() < expected {
+            let missing = expected - batch.len();
+            let more = jobs.recv_many(batch, missing);
+            if !tokio::time::timeout_at(until, more).await.is_ok_and(|count| count > 0) {
+                return;
+            }
+        }
+    }
 }
 
 type Waiting = Vec<(Vec<Row>, oneshot::Sender<Result<()>>)>;
@@ -164,6 +197,7 @@ impl<C: Connection> Writer<C> {
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut batch = Vec::new();
         while jobs.recv_many(&mut batch, C::BATCH_MAX).await > 0 {
+            self.pace.gather(&mut batch, &mut jobs, C::BATCH_MAX).await;
             let mut waiting = Waiting::new();
             let mut looking = Vec::new();
             let mut tidying = Vec::new();
@@ -194,7 +228,9 @@ impl<C: Connection> Writer<C> {
             return;
         }
         let rows: Vec<&Row> = waiting.iter().flat_map(|(rows, _)| rows).collect();
+        let start = Instant::now();
         let outcome = self.transact(&rows).await;
+        self.pace = Pace { commit: start.elapsed(), writes: waiting.len(), writes_before: self.pace.writes };
         let is_refused = outcome.as_ref().is_err_and(|error| error.kind == Kind::Refused);
         for (rows, done) in waiting {
             let outcome = match is_refused {

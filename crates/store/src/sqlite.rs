@@ -32,8 +32,9 @@ const READERS_MAX: u32 = 4;
 /// Most rows of one statement, so that bound values stay within SQLite's limit.
 const ROWS_MAX: usize = 256;
 
-/// How often the log is folded into the database.
-const FOLD_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the log is folded into the database: so often that it is done in a few milliseconds,
+/// for messages wait for a core meanwhile.
+const FOLD_INTERVAL: Duration = Duration::from_millis(100);
 /// Frames of the log, of 4 KiB each, after which the writer begins it anew.
 const LOG_FRAMES_MAX: i64 = 16_000;
 

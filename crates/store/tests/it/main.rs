@@ -7,6 +7,7 @@
 mod backends;
 mod fail_safe;
 mod foreign;
+mod group;
 mod ledger;
 mod ledger_redis;
 mod ledger_stress;
