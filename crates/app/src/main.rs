@@ -41,6 +41,11 @@ use crate::cli::{Cli, Command, examples};
 use crate::failure::Failure;
 use crate::logging::Level;
 
+/// Messages are handled by whatever thread is free, so that one thread frees what another allocated;
+/// the C library's allocator makes threads wait for each other there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let matches = examples::with_examples(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
