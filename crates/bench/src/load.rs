@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 use fixtures::http::Connection;
+use fixtures::process::Server;
 
 /// What clients ask for.
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub struct Load {
 pub struct Measured {
     per_second: f64,
     millis: Vec<f64>,
+    /// Processor time of the server per request, which says something on a busy machine too.
+    cpu_micros: f64,
 }
 
 impl fmt::Display for Measured {
@@ -38,13 +41,14 @@ impl fmt::Display for Measured {
         let at = |share: f64| self.millis[((self.millis.len() - 1) as f64 * share) as usize];
         write!(
             f,
-            "{:.0}/s, p50 {:.3} ms, p95 {:.3} ms, p99 {:.3} ms, max {:.1} ms ({} requests)",
+            "{:.0}/s, p50 {:.3} ms, p95 {:.3} ms, p99 {:.3} ms, max {:.1} ms ({} requests), {:.0} µs of the server's CPU each",
             self.per_second,
             at(0.5),
             at(0.95),
             at(0.99),
             at(1.0),
-            self.millis.len()
+            self.millis.len(),
+            self.cpu_micros
         )
     }
 }
@@ -53,9 +57,9 @@ const MESSAGES: [&str; 6] = ["hello", "great", "bye", "are you a bot", "I am sad
 const MESSAGES_PER_CONVERSATION: usize = 20;
 
 impl Load {
-    /// Runs it against a port on loopback.
-    pub fn run(&self, port: u16) -> Result<Measured> {
-        let start = Instant::now();
+    /// Runs it against a server.
+    pub fn run(&self, server: &Server) -> Result<Measured> {
+        let (port, start, cpu_before) = (server.port, Instant::now(), server.cpu_seconds()?);
         let clients: Vec<_> = (0..self.clients)
             .map(|client| {
                 let (request, duration) = (self.request, self.duration);
@@ -67,8 +71,9 @@ impl Load {
             millis.extend(client.join().map_err(|_| anyhow!("a client panicked"))??);
         }
         let per_second = millis.len() as f64 / start.elapsed().as_secs_f64();
+        let cpu_micros = (server.cpu_seconds()? - cpu_before) * 1e6 / millis.len() as f64;
         millis.sort_by(f64::total_cmp);
-        Ok(Measured { per_second, millis })
+        Ok(Measured { per_second, millis, cpu_micros })
     }
 }
 

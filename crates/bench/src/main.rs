@@ -129,10 +129,10 @@ fn measure_server(binary: &Path, folder: &Path, duration: Duration) -> Result<()
     let server = Server::start(binary, folder, &RUN)?;
     println!("memory after start: {:.1} MB", server.resident_mb()?);
     let parse = Load { clients: 1, duration, request: Request::Parse };
-    println!("POST /model/parse, 1 client: {}", parse.run(server.port)?);
+    println!("POST /model/parse, 1 client: {}", parse.run(&server)?);
     for clients in [1, 16] {
         let answer = Load { clients, duration, request: Request::Answer };
-        println!("POST /webhooks/rest/webhook, {clients} client(s): {}", answer.run(server.port)?);
+        println!("POST /webhooks/rest/webhook, {clients} client(s): {}", answer.run(&server)?);
     }
     for (events, millis) in load::long_conversation(server.port)? {
         println!("one message in a conversation of about {events} events: {millis:.2} ms (median of 20)");
@@ -154,7 +154,7 @@ fn measure_predictor(binary: &Path, duration: Duration) -> Result<()> {
     for (path, request) in [("/detect/", Request::Detect), ("/v2/models/churn/infer", Request::Infer)] {
         for clients in [1, 16] {
             let load = Load { clients, duration, request };
-            println!("POST {path}, {clients} client(s): {}", load.run(server.port)?);
+            println!("POST {path}, {clients} client(s): {}", load.run(&server)?);
         }
     }
     println!("memory after load: {:.1} MB", server.resident_mb()?);
