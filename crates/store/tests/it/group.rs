@@ -57,8 +57,8 @@ async fn a_slow_commit_is_shared_by_all_who_write_in_turn() {
     for writer in writers {
         writer.await.unwrap();
     }
-    // One for each round, and some until the writer has seen how many there are; two for each round
-    // if those who come first were not made to wait.
+    // One for each round, and some until the writer has seen how many there are; nearly two for each
+    // round if those who come first were not made to wait.
     let commits = commits.load(Ordering::Relaxed);
-    assert!((WRITES..WRITES + 5).contains(&commits), "{commits} commits");
+    assert!((WRITES..WRITES * 3 / 2).contains(&commits), "{commits} commits");
 }
