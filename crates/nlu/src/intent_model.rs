@@ -17,7 +17,7 @@ use intendant_component::training::{Cancelled, TrainContext};
 use intendant_numeric::factored::{self, Factored};
 use intendant_numeric::index::Index;
 use intendant_numeric::quantized::Matrix;
-use intendant_numeric::random::Random;
+use intendant_numeric::random::{Random, mix};
 use intendant_numeric::sparse::Rows;
 use intendant_numeric::{calibration, parallel, svm};
 use serde_json::{Value, json};
@@ -27,12 +27,12 @@ use crate::ngrams;
 /// Members of the committee; each leaves out one fold of the examples.
 const MEMBERS: usize = 8;
 /// What the machines count beside the committee.
-const MACHINE_SHARE: f32 = 1.0 / 3.0;
+const MACHINE_SHARE: f32 = 0.2;
 /// From here on examples are many: a part of them calibrates, and the committee leaves features
 /// that occur only once to the machines, and more of the others out at each visit.
 const MANY_EXAMPLES: usize = 3000;
 /// Folds that calibrate when examples are many.
-const FOLDS_OF_MANY: usize = 3;
+const FOLDS_OF_MANY: usize = 2;
 /// Share of the probability that goes to the intent of a remembered message.
 const MEMORY_SHARE: f32 = 0.9;
 /// Blocks of features of equal weight: words and pieces of words.
@@ -56,10 +56,13 @@ pub(crate) struct Sample<'a> {
 pub(crate) struct IntentModel {
     pub(crate) labels: Vec<String>,
     index: Index,
-    /// Weight of each feature.
+    /// The group of each feature; those that always occur together are one.
+    groups: Vec<u32>,
+    /// Weight of the features of each group.
     weights: Vec<f32>,
     /// Weight of a feature that was never seen.
     unknown_weight: f32,
+    /// A row for each group.
     matrix: Matrix,
     sharpness: f32,
     /// Of each label, the logarithm of the share of words that only one example has.
@@ -107,7 +110,7 @@ impl IntentModel {
         report(3);
         let shares = calibrate(&data, &machine, &committee, &options);
         check()?;
-        let matrix = committee.added_to(&machine, &shares, (vocabulary.index.len(), context.threads));
+        let matrix = committee.added_to(&machine, &shares, (&vocabulary, context.threads));
         report(4);
         let guesses = (0..samples.len()).map(|row| committee.guess(&data, row)).collect();
         let model = Self {
@@ -115,6 +118,7 @@ impl IntentModel {
             novelty: novelty(samples, labels.len()),
             memory: remember(samples),
             index: vocabulary.index,
+            groups: vocabulary.groups,
             weights: vocabulary.weights,
             sharpness: shares.all,
             matrix,
@@ -152,12 +156,12 @@ impl IntentModel {
             }
         }
         known.sort_unstable();
-        let values = counted(&known, &self.weights);
+        let values = counted(&known, |column| self.weights[self.groups[column as usize] as usize]);
         let squares = block_squares(&values, &self.index);
         let lengths = squares.map(|square| square.sqrt().max(1e-6));
         for (column, value) in values {
             let length = lengths[block(self.index.keys()[column as usize])];
-            self.matrix.add_row(column, value / length, scores);
+            self.matrix.add_row(self.groups[column as usize], value / length, scores);
         }
         let known: f32 = squares.iter().sum();
         (known / (known + unknown).max(1e-6)).sqrt()
@@ -186,7 +190,8 @@ impl IntentModel {
             stored.tensors.insert(format!("{prefix}{name}"), Tensor::flat(data));
         };
         put("features", TensorData::U64(self.index.keys().to_vec()));
-        put("feature_weights", TensorData::F32(self.weights.clone()));
+        put("groups", TensorData::U32(self.groups.clone()));
+        put("group_weights", TensorData::F32(self.weights.clone()));
         let (starts, scales, bytes) = self.matrix.parts();
         put("row_starts", TensorData::U32(starts.to_vec()));
         put("row_scales", TensorData::F32(scales.to_vec()));
@@ -210,7 +215,8 @@ impl IntentModel {
         let labels = labels.ok_or_else(|| Unreadable::new("`labels` is not a list"))?;
         let labels: Vec<String> = labels.iter().filter_map(Value::as_str).map(str::to_owned).collect();
         let index = Index::from_keys(&stored.take_u64(&format!("{prefix}features"))?);
-        let weights = stored.take_f32(&format!("{prefix}feature_weights"))?;
+        let groups = stored.take_u32(&format!("{prefix}groups"))?;
+        let weights = stored.take_f32(&format!("{prefix}group_weights"))?;
         let matrix = Matrix::from_parts(
             labels.len(),
             stored.take_u32(&format!("{prefix}row_starts"))?,
@@ -222,8 +228,9 @@ impl IntentModel {
         let owners = stored.take_u32(&format!("{prefix}memory_labels"))?;
         let novelty = stored.take_f32(&format!("{prefix}novelty"))?;
         let is_sound = novelty.len() == labels.len()
-            && matrix.rows() == index.len()
-            && weights.len() == index.len()
+            && groups.len() == index.len()
+            && groups.iter().all(|group| (*group as usize) < weights.len())
+            && matrix.rows() == weights.len()
             && texts.len() == owners.len()
             && owners.iter().all(|label| (*label as usize) < labels.len());
         if !is_sound {
@@ -231,6 +238,7 @@ impl IntentModel {
         }
         Ok(Self {
             index,
+            groups,
             weights,
             unknown_weight: number("unknown_weight")?,
             matrix,
@@ -305,21 +313,80 @@ fn inverse_frequency(documents: usize, containing: u32) -> f32 {
 }
 
 /// Sorted columns to columns with values.
-fn counted(columns: &[u32], weights: &[f32]) -> Vec<(u32, f32)> {
+fn counted(columns: &[u32], weight: impl Fn(u32) -> f32) -> Vec<(u32, f32)> {
     let mut values: Vec<(u32, f32)> = Vec::with_capacity(columns.len());
     for run in columns.chunk_by(|a, b| a == b) {
         let damped = 1.0 + (run.len() as f32).ln();
-        values.push((run[0], damped * weights[run[0] as usize]));
+        values.push((run[0], damped * weight(run[0])));
     }
     values
 }
 
 /// The features of the training data.
+///
+/// Features that occur in the same samples, equally often, are one group and one column to the
+/// models: most pieces of a rare word are. A linear model held by the squares of its weights is the
+/// same either way, and learns faster.
 struct Vocabulary {
     index: Index,
-    /// Samples that contain each feature.
+    /// The group of each feature.
+    groups: Vec<u32>,
+    /// How many features each group has.
+    sizes: Vec<u32>,
+    /// Samples that contain each group.
     containing: Vec<u32>,
+    /// Weight of the features of each group.
     weights: Vec<f32>,
+}
+
+impl Vocabulary {
+    /// Groups the features of samples, given as sorted columns.
+    fn of(index: Index, samples: &[Vec<u32>]) -> Self {
+        let mut containing = vec![0u32; index.len()];
+        // The sum of what each sample says of a feature tells equal features.
+        let mut prints: Vec<u64> = index.keys().iter().map(|key| block(*key) as u64).collect();
+        for (number, columns) in samples.iter().enumerate() {
+            let sample = mix(number as u64 ^ 0x6720_4F55);
+            for run in columns.chunk_by(|a, b| a == b) {
+                let column = run[0] as usize;
+                containing[column] += 1;
+                prints[column] = prints[column].wrapping_add(mix(sample ^ run.len() as u64));
+            }
+        }
+        let mut known = Index::with_capacity(index.len());
+        let groups: Vec<u32> = prints.iter().map(|print| known.insert(*print)).collect();
+        let mut sizes = vec![0; known.len()];
+        let mut of_groups = vec![0; known.len()];
+        for (group, containing) in groups.iter().zip(containing) {
+            sizes[*group as usize] += 1;
+            of_groups[*group as usize] = containing;
+        }
+        let weight = |containing: &u32| inverse_frequency(samples.len(), *containing);
+        let weights = of_groups.iter().map(weight).collect();
+        Self { index, groups, sizes, containing: of_groups, weights }
+    }
+
+    /// The groups of one sample with their values: as long as their features together.
+    fn row(&self, columns: &[u32]) -> Vec<(u32, f32)> {
+        let group = |column: u32| self.groups[column as usize];
+        let values = counted(columns, |column| self.weights[group(column) as usize]);
+        let lengths = block_squares(&values, &self.index).map(|square| square.sqrt().max(1e-6));
+        let mut row: Vec<(u32, f32)> = values
+            .into_iter()
+            .map(|(column, value)| {
+                let length = lengths[block(self.index.keys()[column as usize])];
+                (group(column), value / length * self.root(group(column)))
+            })
+            .collect();
+        row.sort_by_key(|(group, _)| *group);
+        row.dedup_by_key(|(group, _)| *group);
+        row
+    }
+
+    /// The length of a group of features of length 1.
+    fn root(&self, group: u32) -> f32 {
+        (self.sizes[group as usize] as f32).sqrt()
+    }
 }
 
 fn vectorize(samples: &[Sample<'_>]) -> (Vocabulary, Rows) {
@@ -332,22 +399,10 @@ fn vectorize(samples: &[Sample<'_>]) -> (Vocabulary, Rows) {
             columns
         })
         .collect();
-    let mut containing = vec![0u32; index.len()];
-    for columns in &columns {
-        for run in columns.chunk_by(|a, b| a == b) {
-            containing[run[0] as usize] += 1;
-        }
-    }
-    let weights: Vec<f32> =
-        containing.iter().map(|containing| inverse_frequency(samples.len(), *containing)).collect();
+    let vocabulary = Vocabulary::of(index, &columns);
     let mut rows = Rows::default();
-    for columns in &columns {
-        let values = counted(columns, &weights);
-        let lengths = block_squares(&values, &index).map(|square| square.sqrt().max(1e-6));
-        let normal = |(column, value)| (column, value / lengths[block(index.keys()[column as usize])]);
-        rows.push(values.into_iter().map(normal));
-    }
-    (Vocabulary { index, containing, weights }, rows)
+    columns.iter().for_each(|columns| rows.push(vocabulary.row(columns)));
+    (vocabulary, rows)
 }
 
 /// A fold for each sample, each class spread evenly; names are in no fold, so never left out.
@@ -388,8 +443,9 @@ struct Shares {
 /// Factored models, each trained without one fold.
 struct Committee {
     members: Vec<Factored>,
-    /// The number that a feature has in the models, if they know it.
-    numbers: Vec<Option<u32>>,
+    /// The number that a group has in the models, if they know it, and the factor of its values:
+    /// as each step is as long as any other, a group must count as all its features do.
+    numbers: Vec<Option<(u32, f32)>>,
     rows: Rows,
 }
 
@@ -398,17 +454,22 @@ impl Committee {
         let examples = data.targets.len();
         let seldom = if examples > MANY_EXAMPLES { 2 } else { 1 };
         let mut numbers = vec![None; vocabulary.containing.len()];
-        let known = numbers.iter_mut().zip(&vocabulary.containing).filter(|(_, count)| **count >= seldom);
-        let features = (0..).zip(known).map(|(next, (number, _))| *number = Some(next)).count();
+        let mut features = 0;
+        for group in (0..).take(numbers.len()) {
+            if vocabulary.containing[group as usize] >= seldom {
+                numbers[group as usize] = Some((features, vocabulary.root(group)));
+                features += 1;
+            }
+        }
         let rows = data.rows.renumbered(&numbers);
-        let sizes = factored::Sizes { features, classes };
+        let sizes = factored::Sizes { features: features as usize, classes };
         let members = parallel::map(options.threads, MEMBERS, |fold| {
             let members: Vec<u32> =
                 (0..examples as u32).filter(|row| data.folds[*row as usize] != fold as u32).collect();
             let options = factored::Options {
                 epochs: (60_000 / members.len().max(1)).clamp(5, 20),
                 rate: 0.4,
-                dropout: if examples > MANY_EXAMPLES { 0.5 } else { 0.3 },
+                dropout: if examples > MANY_EXAMPLES { 0.6 } else { 0.3 },
                 seed: options.seed ^ (fold as u64) << 40,
             };
             let examples = factored::Examples { rows: &rows, labels: data.targets, members: &members };
@@ -439,19 +500,20 @@ impl Committee {
         &self,
         machine: &svm::Machine,
         shares: &Shares,
-        (features, threads): (usize, usize),
+        (vocabulary, threads): (&Vocabulary, usize),
     ) -> Matrix {
-        let share = shares.committee / self.members.len() as f32;
-        Matrix::build((features, machine.classes), threads, |feature| {
+        let mean = factored::Mean::of(&self.members);
+        Matrix::build((vocabulary.sizes.len(), machine.classes), threads, |group| {
+            let share = shares.machine / vocabulary.root(group as u32);
             let mut row = Vec::with_capacity(machine.classes + svm::LANES);
             for block in &machine.blocks {
-                row.extend(block.weights[feature].map(|weight| weight * shares.machine));
+                row.extend(block.weights[group].map(|weight| weight * share));
             }
             row.truncate(machine.classes);
-            if let Some(number) = self.numbers[feature] {
-                for member in &self.members {
-                    member.add_weights(number as usize, share, &mut row);
-                }
+            if let Some((number, _)) = self.numbers[group] {
+                let weights = mean.weights(number as usize);
+                let weights = weights.as_flattened().iter();
+                row.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += shares.committee * weight);
             }
             row
         })

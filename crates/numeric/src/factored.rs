@@ -9,14 +9,21 @@
 //! steps are scaled by the squares of earlier gradients, one sum per vector (Duchi et al. 2011),
 //! and features are dropped at random while training.
 
+use crate::calibration::exponentiate_inline;
 use crate::random::Random;
 use crate::sparse::Rows;
 use crate::svm::dispatch;
 
 /// Length of the vectors.
 pub const WIDTH: usize = 32;
+/// Square of a pull below which an example counts as learnt.
+const LEARNT: f32 = 1e-8;
 /// Sum of squared gradients that a vector starts with.
 const FIRST_SQUARE: f32 = 1e-3;
+/// Classes that are worked on side by side.
+pub const LANES: usize = 8;
+/// Vectors of [`LANES`] classes, by unit.
+type Block = [[f32; LANES]; WIDTH];
 /// Classes whose error is smaller are left alone.
 const NEGLIGIBLE: f32 = 1e-4;
 
@@ -84,15 +91,44 @@ pub fn train(examples: &Examples<'_>, sizes: Sizes, options: &Options) -> Factor
 impl Factored {
     /// Scores of one example for every class, `[classes]`; softmax makes them probabilities.
     pub fn scores(&self, columns: &[u32], values: &[f32]) -> Vec<f32> {
-        let mut middle = [0.0; WIDTH];
         let mut scores = vec![0.0; self.classes.len()];
-        score(self, columns, values, (&mut middle, &mut scores));
+        score(self, columns, values, &mut scores);
         scores
     }
+}
 
-    /// Adds `share` times the weights of one feature to weights by class.
-    pub fn add_weights(&self, feature: usize, share: f32, weights: &mut [f32]) {
-        add_products(&self.classes, &self.features[feature], share, weights);
+/// Several models of the same sizes as the matrix of weights that their mean is.
+pub struct Mean<'a> {
+    models: &'a [Factored],
+    /// The vectors of all models, one block of classes after the other.
+    blocks: Vec<Block>,
+}
+
+impl<'a> Mean<'a> {
+    /// The mean of models.
+    pub fn of(models: &'a [Factored]) -> Self {
+        let count = models.first().map_or(0, |model| model.classes.len());
+        let mut blocks = Vec::with_capacity(count.div_ceil(LANES) * models.len());
+        for first in (0..count).step_by(LANES) {
+            for model in models {
+                let mut block = [[0.0; LANES]; WIDTH];
+                for (lane, vector) in model.classes[first..].iter().take(LANES).enumerate() {
+                    block.iter_mut().zip(vector).for_each(|(units, unit)| units[lane] = *unit);
+                }
+                blocks.push(block);
+            }
+        }
+        Self { models, blocks }
+    }
+
+    /// Weights of one feature by class, rounded up to whole blocks of classes.
+    pub fn weights(&self, feature: usize) -> Vec<[f32; LANES]> {
+        let share = 1.0 / self.models.len().max(1) as f32;
+        let vectors: Vec<[f32; WIDTH]> =
+            self.models.iter().map(|model| model.features[feature].map(|unit| unit * share)).collect();
+        let mut weights = vec![[0.0; LANES]; self.blocks.len() / self.models.len().max(1)];
+        add_products(&self.blocks, &vectors, &mut weights);
+        weights
     }
 }
 
@@ -105,23 +141,35 @@ struct Kept {
 
 impl Kept {
     fn draw(&mut self, (columns, values): (&[u32], &[f32]), dropout: f64, random: &mut Random) {
-        self.columns.resize(columns.len(), 0);
-        self.values.resize(values.len(), 0.0);
+        self.columns.clear();
+        self.values.clear();
         let scale = (1.0 / (1.0 - dropout)) as f32;
-        // A byte of chance for each feature.
-        let threshold = (dropout * 256.0) as u8;
-        let mut kept = 0;
-        for (columns, values) in columns.chunks(8).zip(values.chunks(8)) {
-            let chances = random.next_u64().to_le_bytes();
-            for ((column, value), chance) in columns.iter().zip(values).zip(chances) {
-                self.columns[kept] = *column;
-                self.values[kept] = value * scale;
-                kept += usize::from(chance >= threshold);
+        let share = 256 - (dropout * 256.0) as u32;
+        for (columns, values) in columns.chunks(64).zip(values.chunks(64)) {
+            let mut mask = chances(share, random) & (u64::MAX >> (64 - columns.len()));
+            while mask != 0 {
+                let at = mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                self.columns.push(columns[at]);
+                self.values.push(values[at] * scale);
             }
         }
-        self.columns.truncate(kept);
-        self.values.truncate(kept);
     }
+}
+
+/// 64 bits, each set with a probability of `share` of 256, `1..=256`.
+fn chances(share: u32, random: &mut Random) -> u64 {
+    if share >= 256 {
+        return u64::MAX;
+    }
+    // One more bit of the share, from the lowest to the highest: `or` with a fair bit makes (1 + p) / 2
+    // of a probability p, `and` makes p / 2.
+    let mut mask = 0;
+    for bit in share.trailing_zeros()..8 {
+        let fair = random.next_u64();
+        mask = if share >> bit & 1 == 1 { mask | fair } else { mask & fair };
+    }
+    mask
 }
 
 struct Trainer {
@@ -151,40 +199,57 @@ impl Trainer {
 }
 
 #[inline(always)]
-fn product(left: &[f32; WIDTH], right: &[f32; WIDTH]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    for (left, right) in left.chunks_exact(8).zip(right.chunks_exact(8)) {
-        for lane in 0..8 {
-            lanes[lane] += left[lane] * right[lane];
-        }
-    }
-    lanes.iter().sum()
-}
-
-#[inline(always)]
-fn middle_of(model: &Factored, columns: &[u32], values: &[f32], middle: &mut [f32; WIDTH]) {
+fn middle_of(model: &Factored, columns: &[u32], values: &[f32]) -> [f32; WIDTH] {
+    let mut middle = [0.0; WIDTH];
     for (column, value) in columns.iter().zip(values) {
         let vector = &model.features[*column as usize];
         for unit in 0..WIDTH {
             middle[unit] += vector[unit] * value;
         }
     }
+    middle
+}
+
+#[inline(always)]
+fn score_classes(model: &Factored, middle: &[f32; WIDTH], scores: &mut [f32]) {
+    for (score, class) in scores.iter_mut().zip(&model.classes) {
+        *score = product(middle, class);
+    }
+}
+
+#[inline(always)]
+fn product(left: &[f32; WIDTH], right: &[f32; WIDTH]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    for (left, right) in left.chunks_exact(LANES).zip(right.chunks_exact(LANES)) {
+        for lane in 0..LANES {
+            lanes[lane] += left[lane] * right[lane];
+        }
+    }
+    lanes.iter().sum()
 }
 
 dispatch! {
-    fn score(model: &Factored, columns: &[u32], values: &[f32], room: (&mut [f32; WIDTH], &mut [f32])) {
-        let (middle, scores) = room;
-        middle_of(model, columns, values, middle);
-        for (score, class) in scores.iter_mut().zip(&model.classes) {
-            *score = product(middle, class);
-        }
+    fn score(model: &Factored, columns: &[u32], values: &[f32], scores: &mut [f32]) {
+        score_classes(model, &middle_of(model, columns, values), scores);
     }
 }
 
 dispatch! {
-    fn add_products(classes: &[[f32; WIDTH]], feature: &[f32; WIDTH], share: f32, weights: &mut [f32]) {
-        for (weight, class) in weights.iter_mut().zip(classes) {
-            *weight += share * product(feature, class);
+    /// Adds the products of a feature's vectors with those of all classes.
+    fn add_products(blocks: &[Block], vectors: &[[f32; WIDTH]], weights: &mut [[f32; LANES]]) {
+        for (sums, blocks) in weights.iter_mut().zip(blocks.chunks_exact(vectors.len().max(1))) {
+            let (mut even, mut odd) = ([0.0f32; LANES], [0.0f32; LANES]);
+            for (block, vector) in blocks.iter().zip(vectors) {
+                for (units, own) in block.chunks_exact(2).zip(vector.chunks_exact(2)) {
+                    for lane in 0..LANES {
+                        even[lane] += units[0][lane] * own[0];
+                        odd[lane] += units[1][lane] * own[1];
+                    }
+                }
+            }
+            for lane in 0..LANES {
+                sums[lane] += even[lane] + odd[lane];
+            }
         }
     }
 }
@@ -192,18 +257,9 @@ dispatch! {
 dispatch! {
     /// One step on one example.
     fn learn(trainer: &mut Trainer, kept: &Kept, label: usize, rate: f32) {
-        let mut middle = [0.0f32; WIDTH];
-        middle_of(&trainer.model, &kept.columns, &kept.values, &mut middle);
-        let mut top = f32::NEG_INFINITY;
-        for (score, class) in trainer.scores.iter_mut().zip(&trainer.model.classes) {
-            *score = product(&middle, class);
-            top = top.max(*score);
-        }
-        let mut total = 0.0;
-        for score in &mut trainer.scores {
-            *score = (*score - top).exp();
-            total += *score;
-        }
+        let middle = middle_of(&trainer.model, &kept.columns, &kept.values);
+        score_classes(&trainer.model, &middle, &mut trainer.scores);
+        let total = exponentiate_inline(&mut trainer.scores, 1.0);
         let mut pull = [0.0f32; WIDTH];
         for (class, score) in trainer.scores.iter().enumerate() {
             let error = score / total - if class == label { 1.0 } else { 0.0 };
@@ -220,7 +276,7 @@ dispatch! {
             }
         }
         let square = product(&pull, &pull);
-        if square < 1e-8 {
+        if square < LEARNT {
             return;
         }
         for (column, value) in kept.columns.iter().zip(&kept.values) {
@@ -256,13 +312,16 @@ mod tests {
         let members: Vec<u32> = (0..50).collect();
         let examples = Examples { rows: &rows, labels: &labels, members: &members };
         let model = train(&examples, sizes, &OPTIONS);
+        let models = [model.clone(), model.clone()];
+        let mean = Mean::of(&models);
         for (row, label) in labels.iter().enumerate() {
             let (columns, values) = rows.row(row);
             let scores = model.scores(columns, values);
             assert_eq!(best(&scores), *label as usize);
-            let mut sums = vec![0.0; 6];
+            let mut sums = [0.0; LANES];
             for (column, value) in columns.iter().zip(values) {
-                model.add_weights(*column as usize, *value, &mut sums);
+                let weights = mean.weights(*column as usize);
+                sums.iter_mut().zip(weights[0]).for_each(|(sum, weight)| *sum += weight * value);
             }
             for (score, sum) in scores.iter().zip(&sums) {
                 assert!((score - sum).abs() < 1e-4, "{scores:?} {sums:?}");
@@ -270,6 +329,16 @@ mod tests {
         }
         assert_eq!(model, train(&examples, sizes, &OPTIONS));
         assert_ne!(model, train(&examples, sizes, &Options { seed: 2, ..OPTIONS }));
+    }
+
+    #[test]
+    fn chances_are_as_asked() {
+        let mut random = Random::new(5);
+        for share in [1, 77, 128, 180, 255, 256] {
+            let set: u32 = (0..2000).map(|_| chances(share, &mut random).count_ones()).sum();
+            let wanted = f64::from(share) / 256.0;
+            assert!((f64::from(set) / 128_000.0 - wanted).abs() < 0.01, "{share}: {set}");
+        }
     }
 
     #[test]

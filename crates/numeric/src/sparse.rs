@@ -45,13 +45,17 @@ impl Rows {
         &mut self.values[self.starts[row]..self.starts[row + 1]]
     }
 
-    /// The same rows with other column numbers; columns without a new number are left out.
-    pub fn renumbered(&self, number: &[Option<u32>]) -> Self {
+    /// The same rows with other column numbers and values times a factor; columns without a new
+    /// number are left out.
+    pub fn renumbered(&self, number: &[Option<(u32, f32)>]) -> Self {
         let mut rows = Self::default();
         for row in 0..self.len() {
             let (columns, values) = self.row(row);
             let pairs = columns.iter().zip(values);
-            rows.push(pairs.filter_map(|(column, value)| Some((number[*column as usize]?, *value))));
+            rows.push(pairs.filter_map(|(column, value)| {
+                let (number, factor) = number[*column as usize]?;
+                Some((number, value * factor))
+            }));
         }
         rows
     }

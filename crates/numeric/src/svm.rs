@@ -166,9 +166,10 @@ impl Block {
         let mut random = Random::new(options.seed ^ (block as u64) << 32);
         for _ in 0..options.passes {
             random.shuffle(&mut active);
+            let sees_all = satisfied.is_empty();
             let first_class = (block * LANES) as u32;
             let violation = pass(self, data, first_class, &mut active, (&mut satisfied, options));
-            if violation < options.tolerance && satisfied.is_empty() {
+            if violation < options.tolerance && sees_all {
                 break;
             }
             if violation < options.tolerance || active.is_empty() {
