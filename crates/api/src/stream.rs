@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -43,22 +43,61 @@ pub fn router(role: Role) -> Router {
     router.with_state(role)
 }
 
+/// What is told of streams that work beside a server: `GET /streams`, and `POST /streams/NAME/messages` for those that
+/// take messages given by hand.
+pub fn beside(roles: Arc<Vec<Role>>) -> Router {
+    Router::new()
+        .route("/streams", get(all))
+        .route("/streams/{stream}/messages", post(give_to))
+        .with_state(roles)
+}
+
+/// Everything counted of streams that work beside a server.
+pub fn write_metrics(roles: &[Role], text: &mut String) {
+    let counted: Vec<(&str, &str, &Counters)> =
+        roles.iter().map(|role| (role.stream.as_str(), role.role, role.counters.as_ref())).collect();
+    if !counted.is_empty() {
+        counters::write(&counted, text);
+    }
+}
+
+impl Role {
+    /// How it is, in numbers.
+    pub fn told(&self) -> Value {
+        let counted =
+            |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+        let counters = &self.counters;
+        json!({
+            "ready": counters.is_ready(), "stream": self.stream, "role": self.role,
+            "done": counted(&counters.done), "repeated": counted(&counters.repeated),
+            "dead": counted(&counters.dead), "lag": counters.lag(),
+            "rate": (counters.rate() * 10.0).round() / 10.0,
+        })
+    }
+}
+
+async fn all(State(roles): State<Arc<Vec<Role>>>) -> Response {
+    Json(roles.iter().map(Role::told).collect::<Vec<_>>()).into_response()
+}
+
+async fn give_to(State(roles): State<Arc<Vec<Role>>>, Path(stream): Path<String>, body: Bytes) -> Response {
+    match roles.iter().find(|role| role.stream == stream && role.hook.is_some()) {
+        Some(role) => give(State(role.clone()), body).await,
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 async fn ready(State(role): State<Role>) -> Response {
-    let is_ready = role.counters.is_ready();
-    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let counted = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
-    let counters = &role.counters;
-    let body = json!({
-        "ready": is_ready, "stream": role.stream, "role": role.role, "done": counted(&counters.done),
-        "repeated": counted(&counters.repeated), "dead": counted(&counters.dead), "lag": counters.lag(),
-        "rate": (counters.rate() * 10.0).round() / 10.0,
-    });
-    (status, Json(body)).into_response()
+    let status = match role.counters.is_ready() {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(role.told())).into_response()
 }
 
 async fn metrics(State(role): State<Role>) -> Response {
     let mut text = String::new();
-    counters::write(&[(&role.stream, role.role, &role.counters)], &mut text);
+    write_metrics(std::slice::from_ref(&role), &mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 

@@ -122,6 +122,7 @@ pub const KEYS: &[Key] = &[
     ),
     key("lookups", Shape::Definition("lookups"), ALL, &[], "rows looked up in databases, by name"),
     key("serve", Shape::Definition("serve"), ALL, &[], "how it is served"),
+    key("stream", Shape::Definition("stream"), ALL, &[], "messages that it scores as they come"),
 ];
 
 /// The figures that training can choose by, and that gates can ask for.
@@ -147,6 +148,21 @@ pub const SMALLER_IS_BETTER: &[&str] = &["log_loss", "brier", "rmse", "mae"];
 
 /// Types that a feature can be declared to have.
 pub const FEATURE_TYPES: &[&str] = &["number", "integer", "category", "boolean", "date", "text"];
+
+/// Keys of `stream`: those of a stream in `intendant.yml`, without what scores.
+pub const STREAM_KEYS: &[&str] = &[
+    "topic",
+    "key",
+    "repeats",
+    "transport",
+    "database",
+    "source",
+    "output",
+    "batch",
+    "keep_input",
+    "remember_days",
+    "test_hook",
+];
 
 /// What can stand for missing values.
 pub const IMPUTATIONS: &[&str] = &["keep", "median", "mean", "zero"];

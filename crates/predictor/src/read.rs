@@ -8,9 +8,9 @@ use intendant_rasa_format::yaml::{self, Environment, Node, SourceFile};
 use intendant_talk::data::Source;
 use serde_json::{Map, Value, json};
 
-use crate::keys::{FEATURE_TYPES, IMPUTATIONS, KEYS, METRICS, OUTLIERS};
+use crate::keys::{FEATURE_TYPES, IMPUTATIONS, KEYS, METRICS, OUTLIERS, STREAM_KEYS};
 use crate::routes;
-use crate::spec::{Kind, Spec};
+use crate::spec::{Kind, Model, Spec};
 
 /// Reads a predictor's file. `None` when it has errors; all findings are added to `findings`.
 pub fn read(file: &SourceFile, env: Environment<'_>, findings: &mut Vec<Diagnostic>) -> Option<Spec> {
@@ -220,8 +220,8 @@ impl Reading<'_> {
         if spec.kind == Kind::Recommender {
             self.recommender(spec);
         }
-        if spec.kind == Kind::Foreign && spec.model.file.is_none() {
-            self.error("model", "`model` names no file", "write `model: {file: models/….onnx}`");
+        if spec.kind == Kind::Foreign {
+            self.foreign(&spec.model);
         }
         for (name, lookup) in &spec.lookups {
             if lookup.query.trim().is_empty() {
@@ -244,6 +244,34 @@ impl Reading<'_> {
             for (field, message, hint) in routes::problems(spec, route) {
                 self.error(&format!("serve.routes[{at}].{field}"), message, hint);
             }
+        }
+        self.stream(spec);
+    }
+
+    fn foreign(&mut self, model: &Model) {
+        if model.file.is_none() {
+            let hint =
+                "write `model: {file: models/….onnx}`, or an address: https://…, s3://…, gs://…, az://…";
+            self.error("model", "`model` names no file", hint);
+        }
+        let is_digest =
+            |digest: &String| digest.len() == 64 && digest.chars().all(|digit| digit.is_ascii_hexdigit());
+        if model.sha256.as_ref().is_some_and(|digest| !is_digest(digest)) {
+            let hint = "write what `sha256sum` prints, or leave it out";
+            self.error("model.sha256", "`sha256` is no digest of 64 hexadecimal digits", hint);
+        }
+    }
+
+    fn stream(&mut self, spec: &Spec) {
+        let unknown =
+            spec.stream.iter().flat_map(Map::keys).filter(|key| !STREAM_KEYS.contains(&key.as_str()));
+        for key in unknown {
+            let hint = match key.as_str() {
+                "score" => "the predictor scores; remove it".to_owned(),
+                _ => did_you_mean(key, STREAM_KEYS.iter().copied())
+                    .unwrap_or_else(|| format!("known keys are {}", STREAM_KEYS.join(", "))),
+            };
+            self.error(&format!("stream.{key}"), format!("`{key}` is not a key here"), hint);
         }
     }
 
@@ -404,6 +432,11 @@ mod tests {
         check(
             "kind: tabular\ndata: x.csv\ntarget: y\nfeatures: {AGE: {type: numbr}}\n",
             "predictors/churn.yml:4:18: error: `features.AGE.type` cannot be `numbr`\n  help: did you mean `number`?",
+        );
+        check(
+            "kind: tabular\ndata: x.csv\ntarget: y\nstream:\n  keey: id\n  score: {}\n",
+            "predictors/churn.yml:5:3: error: `keey` is not a key here\n  help: did you mean `key`?\n\
+             predictors/churn.yml:6:3: error: `score` is not a key here\n  help: the predictor scores; remove it",
         );
         check(
             "kind: tabular\ndata: x.csv\ntarget: y\nserve:\n  routes:\n    - path: GET /x/{id}\n      answer: {answer: $probabilty}\n",

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::articles;
-use crate::keys::{FEATURE_TYPES, IMPUTATIONS, KEYS, Key, METRICS, OUTLIERS, Shape};
+use crate::keys::{FEATURE_TYPES, IMPUTATIONS, KEYS, Key, METRICS, OUTLIERS, STREAM_KEYS, Shape};
 use crate::spec::Kind;
 
 /// The schema, draft 2020-12.
@@ -100,6 +100,8 @@ fn definitions() -> Value {
         json!({"path": text, "secret": text, "minutes": count, "users": {"type": "object", "additionalProperties": text}}),
         &[],
     );
+    let stream: Map<String, Value> = STREAM_KEYS.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
+    let stream = map(Value::Object(stream), &[]);
     json!({
         "kind": {"enum": Kind::ALL.map(Kind::name)},
         "data": {"oneOf": [text, data]},
@@ -115,7 +117,7 @@ fn definitions() -> Value {
             "show": texts(),
         }), &["file", "item"]),
         "model": {"oneOf": [text, {
-            "type": "object", "properties": {"algorithm": text, "file": text, "format": text},
+            "type": "object", "properties": {"algorithm": text, "file": text, "format": text, "sha256": text},
         }]},
         "split": {"oneOf": [number, map(json!({"share": number, "column": text, "file": text, "date": text}), &[])]},
         "gate": {"oneOf": [
@@ -128,6 +130,7 @@ fn definitions() -> Value {
             "database": text, "query": text, "cache_secs": count,
             "parameters": {"type": "object", "additionalProperties": {"enum": ["integer", "number", "text"]}},
         }), &["query"])},
+        "stream": stream,
         "serve": map(json!({
             "tag": text, "routes": {"type": "array", "items": route}, "concurrency": count, "queue": count,
             "batch_rows_max": count, "batch_wait_micros": count, "cache_rows": count, "store": store, "tokens": tokens,

@@ -142,6 +142,10 @@ pub struct Spec {
     /// How it is served.
     #[serde(default)]
     pub serve: Serve,
+    /// Messages that it scores as they come, as a stream of `intendant.yml` declares them. It may hold secrets, and
+    /// nothing is learnt from it: archives are without.
+    #[serde(default, skip_serializing)]
+    pub stream: Option<Map<String, Value>>,
 }
 
 /// Where rows come from.
@@ -249,6 +253,9 @@ pub struct Model {
     pub file: Option<String>,
     /// The format of that file; found out unless given.
     pub format: Option<String>,
+    /// The SHA-256 that the file must have, in hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// Options of the algorithm.
     #[serde(flatten)]
     pub options: Map<String, Value>,

@@ -54,12 +54,15 @@ fn measure(
         println!("  {tried:?}");
     }
     let start = Instant::now();
-    let users = recommender.users().names();
+    let users: Vec<&str> = recommender.users().names().collect();
     let requests: Vec<Request<'_>> = match users.is_empty() {
         true => titles.iter().map(|title| Request { text: Some(title), ..Request::default() }).collect(),
-        false => {
-            users.iter().take(500).map(|user| Request { user: Some(user), ..Request::default() }).collect()
-        }
+        false => users
+            .iter()
+            .copied()
+            .take(500)
+            .map(|user| Request { user: Some(user), ..Request::default() })
+            .collect(),
     };
     requests.iter().for_each(|request| assert!(!recommender.recommend(request).items.is_empty()));
     println!("{name}: one answer in {:.1?}", start.elapsed() / requests.len() as u32);

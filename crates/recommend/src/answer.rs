@@ -2,7 +2,6 @@
 
 use intendant_text::normal::normal_form;
 
-use crate::content::Item;
 use crate::recommender::{Learnt, Profile, Recommender, Scores};
 use crate::validate::best;
 
@@ -177,18 +176,15 @@ impl Recommender {
     }
 
     fn passes(&self, item: u32, field: &str, values: &[String]) -> bool {
-        let Some(Item { id, title, author, genre, publisher, fields, .. }) = self.item(item) else {
+        if item as usize >= self.catalogue.len() {
             return false;
-        };
+        }
         let has = |value: &str| values.contains(&normal_form(value));
         let any = |names: &str| has(names) || names.split([';', ',']).any(has);
         match field {
-            "id" => has(id),
-            "title" => has(title),
-            "author" => any(author),
-            "genre" => any(genre),
-            "publisher" => any(publisher),
-            field => fields.iter().any(|(name, value)| name == field && any(value)),
+            "id" => has(self.items.name(item)),
+            "title" => self.catalogue.value(field, item).is_some_and(has),
+            field => self.catalogue.value(field, item).is_some_and(any),
         }
     }
 
@@ -247,7 +243,7 @@ impl Recommender {
 
     fn same_author(&self, a: u32, b: u32) -> bool {
         let author =
-            |item: u32| self.item(item).map(|item| normal_form(&item.author)).filter(|name| !name.is_empty());
+            |item: u32| self.catalogue.value("author", item).map(normal_form).filter(|name| !name.is_empty());
         author(a).is_some_and(|name| author(b).as_ref() == Some(&name))
     }
 }

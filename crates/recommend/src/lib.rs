@@ -9,17 +9,20 @@
 //! on any number of threads.
 
 mod answer;
+mod catalogue;
 mod content;
 mod factors;
 mod neighbours;
 mod ratings;
 mod recommender;
 mod stored;
+mod texts;
 mod train;
 mod validate;
 
 pub use answer::{Answer, Filter, Mode, Reason, Recommended, Request, Seen};
 pub use content::Item;
-pub use ratings::{Ids, Ratings};
+pub use ratings::Ratings;
 pub use recommender::Recommender;
+pub use texts::Ids;
 pub use train::{Error, Kind, Method, Options, Report, Tried, train};

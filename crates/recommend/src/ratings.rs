@@ -1,58 +1,8 @@
 //! Who rated what.
 
-use std::collections::HashMap;
-
 use intendant_numeric::sparse::Rows;
 
-/// Ids and their numbers, in order of first appearance.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ids {
-    names: Vec<String>,
-    numbers: HashMap<String, u32>,
-}
-
-impl Ids {
-    /// The number of an id.
-    pub fn get(&self, name: &str) -> Option<u32> {
-        self.numbers.get(name).copied()
-    }
-
-    /// The number of an id, a new one if it has none yet.
-    pub fn insert(&mut self, name: &str) -> u32 {
-        if let Some(number) = self.get(name) {
-            return number;
-        }
-        let number = self.names.len() as u32;
-        self.names.push(name.to_owned());
-        self.numbers.insert(name.to_owned(), number);
-        number
-    }
-
-    /// The ids by number.
-    pub fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// Number of ids.
-    pub fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-}
-
-impl FromIterator<String> for Ids {
-    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
-        let mut ids = Self::default();
-        names.into_iter().for_each(|name| {
-            ids.insert(&name);
-        });
-        ids
-    }
-}
+use crate::texts::Ids;
 
 /// Ratings of items by users.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +39,7 @@ impl Ratings {
 
     /// `[users][items]`, items numbered as in `items` and in order.
     pub(crate) fn by_user(&self, items: &Ids) -> Rows {
-        let number: Vec<u32> = self.items.names().iter().filter_map(|name| items.get(name)).collect();
+        let number: Vec<u32> = self.items.names().filter_map(|name| items.get(name)).collect();
         assert_eq!(number.len(), self.items.len(), "every rated item has a number");
         let numbered = |(at, (user, item, _)): (usize, &(u32, u32, f32))| (*user, number[*item as usize], at);
         let mut entries: Vec<(u32, u32, usize)> = self.entries.iter().enumerate().map(numbered).collect();

@@ -2,9 +2,11 @@
 
 use intendant_numeric::sparse::Rows;
 
+use crate::catalogue::Catalogue;
 use crate::content::{Content, Item};
 use crate::factors::Factors;
-use crate::ratings::{Ids, Sums};
+use crate::ratings::Sums;
+use crate::texts::Ids;
 use crate::train::Method;
 
 /// A trained recommender. Immutable, cheap to share between threads.
@@ -13,7 +15,7 @@ pub struct Recommender {
     /// Items of the catalogue first, in its order, then those only rated.
     pub(crate) items: Ids,
     /// The catalogue without descriptions.
-    pub(crate) catalogue: Vec<Item>,
+    pub(crate) catalogue: Catalogue,
     pub(crate) content: Option<Content>,
     pub(crate) method: Method,
     pub(crate) learnt: Learnt,
@@ -85,8 +87,9 @@ impl Recommender {
     }
 
     /// What the catalogue says of an item, without the description.
-    pub fn item(&self, number: u32) -> Option<&Item> {
-        self.catalogue.get(number as usize)
+    pub fn item(&self, number: u32) -> Option<Item> {
+        ((number as usize) < self.catalogue.len())
+            .then(|| self.catalogue.item(self.items.name(number), number))
     }
 
     /// Ids of the users whose ratings it was trained on.

@@ -3,29 +3,24 @@
 use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use intendant_numeric::index::Index;
 use intendant_numeric::sparse::Rows;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::content::{Content, Item};
+use crate::catalogue::{COLUMNS, Catalogue};
+use crate::content::Content;
 use crate::factors::{Factors, Settings};
-use crate::ratings::Ids;
 use crate::recommender::{Learnt, Popularity, Recommender};
+use crate::texts::{Ids, Texts};
 use crate::train::Method;
 
 impl Recommender {
     /// The recommender as values for an archive; the same recommender gives the same values.
     pub fn store(&self) -> Stored {
         let mut stored = Stored::default();
-        put_texts(&mut stored, "items", self.items.names().iter().map(String::as_str));
-        put_texts(&mut stored, "users", self.users.names().iter().map(String::as_str));
-        let column = |stored: &mut Stored, name: &str, field: fn(&Item) -> &str| {
-            put_texts(stored, name, self.catalogue.iter().map(field));
-        };
-        column(&mut stored, "titles", |item| &item.title);
-        column(&mut stored, "authors", |item| &item.author);
-        column(&mut stored, "genres", |item| &item.genre);
-        column(&mut stored, "publishers", |item| &item.publisher);
-        let fields: Vec<String> = self.catalogue.iter().map(|item| fields_to_json(&item.fields)).collect();
-        put_texts(&mut stored, "fields", fields.iter().map(String::as_str));
+        put_texts(&mut stored, "items", self.items.texts());
+        put_texts(&mut stored, "users", self.users.texts());
+        for (at, (_, column)) in self.catalogue.columns().iter().enumerate() {
+            put_texts(&mut stored, &column_name(at), column);
+        }
         put_rows(&mut stored, "histories", &self.histories);
         put(&mut stored, "popularity_counts", TensorData::U32(self.popularity.counts.clone()));
         put(&mut stored, "popularity_scores", TensorData::F32(self.popularity.scores.clone()));
@@ -54,6 +49,7 @@ impl Recommender {
             "content_share": self.content_share,
             "liked_from": self.liked_from,
             "catalogue": self.catalogue.len(),
+            "columns": self.catalogue.columns().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
         });
         stored
     }
@@ -67,9 +63,10 @@ impl Recommender {
         let number =
             |key: &str| state[key].as_f64().ok_or_else(|| Unreadable::new(format!("`{key}` is no number")));
         let method = state["method"].as_str().and_then(Method::from_name);
-        let items: Ids = take_texts(&mut stored, "items")?.into_iter().collect();
-        let users: Ids = take_texts(&mut stored, "users")?.into_iter().collect();
-        let catalogue = take_catalogue(&mut stored, &items, number("catalogue")? as usize)?;
+        let (items, users) = (take_ids(&mut stored, "items")?, take_ids(&mut stored, "users")?);
+        let count = number("catalogue")? as usize;
+        fits("catalogue", count <= items.len())?;
+        let catalogue = take_catalogue(&mut stored, &state["columns"], count)?;
         let histories = take_rows(&mut stored, "histories", (users.len(), items.len()))?;
         let (counts, scores) = (stored.take_u32("popularity_counts")?, stored.take_f32("popularity_scores")?);
         fits("popularity", counts.len() == items.len() && scores.len() == items.len())?;
@@ -120,37 +117,20 @@ fn take_learnt(stored: &mut Stored, state: &Value, items: usize) -> Result<Learn
     }
 }
 
-fn take_catalogue(stored: &mut Stored, items: &Ids, count: usize) -> Result<Vec<Item>, Unreadable> {
-    fits("catalogue", count <= items.len())?;
-    let mut columns = Vec::new();
-    for name in ["titles", "authors", "genres", "publishers", "fields"] {
-        let column = take_texts(stored, name)?;
+fn take_catalogue(stored: &mut Stored, names: &Value, count: usize) -> Result<Catalogue, Unreadable> {
+    let names: Vec<&str> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    fits("columns", names.starts_with(&COLUMNS))?;
+    let mut columns = Vec::with_capacity(names.len());
+    for (at, name) in names.into_iter().enumerate() {
+        let column = take_texts(stored, &column_name(at))?;
         fits(name, column.len() == count)?;
-        columns.push(column.into_iter());
+        columns.push((name.to_owned(), column));
     }
-    let mut catalogue = Vec::with_capacity(count);
-    for id in &items.names()[..count] {
-        let mut next = columns.iter_mut().map(|column| column.next().unwrap_or_default());
-        let mut take = || next.next().unwrap_or_default();
-        let (title, author, genre, publisher, fields) = (take(), take(), take(), take(), take());
-        let fields = fields_from_json(&fields);
-        catalogue.push(Item { id: id.clone(), title, author, genre, publisher, fields, ..Item::default() });
-    }
-    Ok(catalogue)
+    Ok(Catalogue::of(count, columns))
 }
 
-fn fields_to_json(fields: &[(String, String)]) -> String {
-    if fields.is_empty() {
-        return String::new();
-    }
-    let object: Map<String, Value> =
-        fields.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    Value::Object(object).to_string()
-}
-
-fn fields_from_json(text: &str) -> Vec<(String, String)> {
-    let object: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
-    object.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
+fn column_name(at: usize) -> String {
+    format!("column{at}")
 }
 
 fn fits(part: &str, is_sound: bool) -> Result<(), Unreadable> {
@@ -165,29 +145,22 @@ fn put(stored: &mut Stored, name: &str, data: TensorData) {
 }
 
 /// Texts as their bytes and their lengths.
-fn put_texts<'a>(stored: &mut Stored, name: &str, texts: impl Iterator<Item = &'a str>) {
-    let (mut bytes, mut lengths) = (Vec::new(), Vec::new());
-    for text in texts {
-        bytes.extend_from_slice(text.as_bytes());
-        lengths.push(text.len() as u32);
-    }
-    put(stored, &format!("{name}.bytes"), TensorData::U8(bytes));
+fn put_texts(stored: &mut Stored, name: &str, texts: &Texts) {
+    let (all, lengths) = texts.parts();
+    put(stored, &format!("{name}.bytes"), TensorData::U8(all.as_bytes().to_vec()));
     put(stored, &format!("{name}.lengths"), TensorData::U32(lengths));
 }
 
-fn take_texts(stored: &mut Stored, name: &str) -> Result<Vec<String>, Unreadable> {
-    let bytes = stored.take_u8(&format!("{name}.bytes"))?;
-    let mut rest = &bytes[..];
-    let mut texts = Vec::new();
-    for length in stored.take_u32(&format!("{name}.lengths"))? {
-        let Some((text, others)) = rest.split_at_checked(length as usize) else {
-            return Err(Unreadable::new(format!("`{name}` is shorter than its lengths say")));
-        };
-        let text = std::str::from_utf8(text);
-        texts.push(text.map_err(|_| Unreadable::new(format!("`{name}` is not UTF-8")))?.to_owned());
-        rest = others;
-    }
-    Ok(texts)
+fn take_texts(stored: &mut Stored, name: &str) -> Result<Texts, Unreadable> {
+    let (bytes, lengths) =
+        (stored.take_u8(&format!("{name}.bytes"))?, stored.take_u32(&format!("{name}.lengths"))?);
+    Texts::from_parts(bytes, &lengths)
+        .ok_or_else(|| Unreadable::new(format!("`{name}` is not UTF-8, or not as long as its lengths say")))
+}
+
+fn take_ids(stored: &mut Stored, name: &str) -> Result<Ids, Unreadable> {
+    let texts = take_texts(stored, name)?;
+    Ids::of(texts).ok_or_else(|| Unreadable::new(format!("`{name}` has an id twice")))
 }
 
 fn put_rows(stored: &mut Stored, name: &str, rows: &Rows) {

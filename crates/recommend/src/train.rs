@@ -3,11 +3,13 @@
 use intendant_component::training::TrainContext;
 use intendant_numeric::sparse::Rows;
 
+use crate::catalogue::Catalogue;
 use crate::content::{Content, Item};
 use crate::factors::{Factors, Settings};
 use crate::neighbours::Neighbours;
-use crate::ratings::{Ids, Ratings};
+use crate::ratings::Ratings;
 use crate::recommender::{Learnt, Popularity, Recommender, Scorer};
+use crate::texts::Ids;
 use crate::validate::{Split, split};
 
 /// Neighbours of an item that are added up.
@@ -176,10 +178,9 @@ pub fn train(
         tried,
         chosen,
     };
-    let without_description = |item: Item| Item { description: String::new(), ..item };
     let recommender = Recommender {
         items,
-        catalogue: catalogue.into_iter().map(without_description).collect(),
+        catalogue: Catalogue::new(&catalogue),
         content,
         method: chosen.method,
         learnt,

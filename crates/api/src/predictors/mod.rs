@@ -29,6 +29,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::Auth;
 use crate::request::Request;
+use crate::stream::{self, Role};
 
 /// The largest body taken.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -44,6 +45,8 @@ pub struct Predictors {
     pub auth: Auth,
     /// Looks now which versions shall be in use.
     pub look: Look,
+    /// Streams that work in the same process.
+    pub streams: Arc<Vec<Role>>,
 }
 
 /// Looks which version of the predictor of this name shall be in use, and puts it into use; why not, in words.
@@ -85,8 +88,12 @@ pub fn standalone(predictors: &Predictors) -> Router {
         .route("/redoc", get(|| async { crate::openapi::page() }))
         .route("/version", get(|| async { env!("CARGO_PKG_VERSION") }))
         .with_state(shared);
-    router(predictors)
-        .merge(operators)
+    let router = router(predictors).merge(operators);
+    let router = match predictors.streams.is_empty() {
+        true => router,
+        false => router.merge(stream::beside(Arc::clone(&predictors.streams))),
+    };
+    router
         .fallback(|| async { told(StatusCode::NOT_FOUND, "Not Found") })
         .method_not_allowed_fallback(|| async { told(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed") })
 }
@@ -143,12 +150,17 @@ async fn ready(State(predictors): State<Arc<Predictors>>) -> Response {
     let is_ready = predictors.service.all().all(|predictor| predictor.version().is_some());
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if is_ready { "ok" } else { "not ready" };
-    (status, axum::Json(json!({"status": word, "models": models, "databases": databases}))).into_response()
+    let mut body = json!({"status": word, "models": models, "databases": databases});
+    if !predictors.streams.is_empty() {
+        body["streams"] = predictors.streams.iter().map(Role::told).collect();
+    }
+    (status, axum::Json(body)).into_response()
 }
 
 async fn metrics(State(predictors): State<Arc<Predictors>>) -> Response {
     let mut text = String::new();
     write_metrics(&predictors.service, &mut text);
+    stream::write_metrics(&predictors.streams, &mut text);
     for line in std::fs::read_to_string("/proc/self/status").unwrap_or_default().lines() {
         if let Some(kilobytes) =
             line.strip_prefix("VmRSS:").and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok())

@@ -98,7 +98,7 @@ async fn serve_model(
     let wiring = wiring::rehearsal(arguments.endpoints.as_deref(), timeout, environment).await?;
     wiring.server.put_model(Arc::new(model::serving(model::load_file(&file)?, &file)));
     let settings = ServerArgs { connector: Some("rest".to_owned()), ..up::default_server_arguments()? };
-    let (router, _) = api_router(&wiring, &settings, None, environment).await?;
+    let router = api_router(&wiring, &settings, None, environment).await?.router;
     let listener = listen::bind("127.0.0.1", 0).await.map_err(|error| Failure::of("", &error))?;
     let address = listener.local_addr().map_err(|error| Failure::of("", &error))?;
     tokio::spawn(listen::serve(listener, router, std::future::pending()));

@@ -12,6 +12,7 @@ use intendant_api::agent::{self, AgentApi};
 use intendant_api::auth::Auth;
 use intendant_api::cors::Cors;
 use intendant_api::listen::{self, Listener};
+use intendant_api::predictors::write_metrics;
 use intendant_api::registry::ModelServer;
 use intendant_api::router::{Api, ApiSettings, BODY_BYTES_MAX, router};
 use intendant_api::serving::{self, Desk};
@@ -23,6 +24,7 @@ use intendant_client::courier::HttpCourier;
 use intendant_client::web::HttpWeb;
 use intendant_config::Environment;
 
+use intendant_score::service::Service as Predictors;
 use intendant_serve::server::Server;
 use tokio::task::JoinHandle;
 
@@ -109,7 +111,8 @@ async fn serve(
         }
     }
     tokio::spawn(following.run(wiring.stop.clone()));
-    let (router, channels) = api_router(&wiring, &arguments.server, Some(trials), environment).await?;
+    let Doors { router, channels, .. } =
+        api_router(&wiring, &arguments.server, Some(trials), environment).await?;
     let router = match agent {
         None => router,
         Some(assistant) => {
@@ -192,13 +195,23 @@ pub struct House {
     pub notifier: Notifier,
 }
 
+/// Where messages and requests come in.
+pub struct Doors {
+    /// The API.
+    pub router: Router,
+    /// The open channels.
+    pub channels: Channels,
+    /// The project's predictors, where they are served too.
+    pub predictors: Option<Arc<Predictors>>,
+}
+
 /// Rasa's API over a server, and its channels.
 pub async fn api_router(
     wiring: &Wiring,
     arguments: &ServerArgs,
     trials: Option<Arc<Trials>>,
     environment: &Environment,
-) -> Result<(Router, Channels), Failure> {
+) -> Result<Doors, Failure> {
     let Wiring { server, client, stop, .. } = wiring;
     let channels = wiring::channels(
         arguments.credentials.as_deref(),
@@ -233,17 +246,19 @@ pub async fn api_router(
         settings,
         trainings: AtomicUsize::new(0),
     });
-    let router =
+    let mut router =
         if arguments.enable_api { router.nest("/entities", super::entities::router()) } else { router };
-    let router = match predictors {
-        Some(predictors) => intendant_api::predictors::router(&predictors).merge(router),
-        None => router,
-    };
+    let predictors = predictors.map(|predictors| {
+        let service = Arc::clone(&predictors.service);
+        server.metrics().also(move |text| write_metrics(&service, text));
+        router = intendant_api::predictors::router(&predictors).merge(std::mem::take(&mut router));
+        predictors.service
+    });
     let router = match serving {
         Some(serving) => serving.merge(router),
         None => router,
     };
-    Ok((router, channels))
+    Ok(Doors { router, channels, predictors })
 }
 
 /// An agent in service.

@@ -19,8 +19,9 @@ use crate::cli::{Cli, Command, ServerArgs, UpArgs};
 use crate::commands;
 use crate::commands::predictors;
 use crate::commands::run::{
-    House, agent_router, agent_service, api_router, keep, listen_until_stopped, models_of, trials,
+    Doors, House, agent_router, agent_service, api_router, keep, listen_until_stopped, models_of, trials,
 };
+use crate::commands::stream::{Beside, Running};
 use crate::commands::train::{self, Order, Outcome};
 use crate::failure::Failure;
 use crate::following::Following;
@@ -69,7 +70,7 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
         Outcome::Planned(plan) => return Ok(plan.code()),
     };
     let runtime = wiring::runtime()?;
-    let (talker, house, workers) = runtime.block_on(open(arguments, &model, &stop, environment))?;
+    let (talker, house, work) = runtime.block_on(open(arguments, &model, &stop, environment))?;
     let server = house.server.clone();
     let rotation = commands::models::rotate::beside(&server, &stop, environment)?;
     let tag = commands::models::serving_settings(environment)?.tag;
@@ -82,14 +83,25 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
         let served = runtime.block_on(listen_until_stopped(house, &arguments.interface, arguments.port));
         // A server that could not start must not leave the watch behind.
         stop.ask(0);
-        // Workers give back what they have in hand.
-        runtime.block_on(async {
-            for worker in workers {
-                let _ = worker.await;
-            }
-        });
+        runtime.block_on(work.ended());
         served
     })
+}
+
+/// What goes on beside the server.
+struct Work {
+    workers: Vec<JoinHandle<()>>,
+    streams: Beside,
+}
+
+impl Work {
+    /// Waits until everything in hand is finished or given back.
+    async fn ended(self) {
+        for worker in self.workers {
+            let _ = worker.await;
+        }
+        self.streams.ended().await;
+    }
 }
 
 /// What a new model is put into.
@@ -176,7 +188,7 @@ async fn open(
     file: &Path,
     stop: &Stop,
     environment: &Environment,
-) -> Result<(Talker, House, Vec<JoinHandle<()>>), Failure> {
+) -> Result<(Talker, House, Work), Failure> {
     let defaults = default_server_arguments()?;
     let mut wiring = wiring::server(None, defaults.request_timeout(), environment).await?;
     wiring.stop = stop.clone();
@@ -197,14 +209,20 @@ async fn open(
         }
     }
     tokio::spawn(following.run(stop.clone()));
-    let (api, channels) = api_router(&wiring, &defaults, Some(trials), environment).await?;
+    let Doors { router: api, channels, predictors } =
+        api_router(&wiring, &defaults, Some(trials), environment).await?;
+    let running = Running { predictors, server: Some(server.clone()) };
+    let streams = Beside::start(&running, stop, environment).await?;
+    let roles = Arc::clone(&streams.roles);
+    server.metrics().also(move |text| intendant_api::stream::write_metrics(&roles, text));
     let api = match &talker {
         Talker::Assistant(_) => api,
         Talker::Agent(service) => agent_router(Arc::clone(service), &defaults)?.merge(api),
     };
     let (management, mut workers) = management(models, stop, environment).await?;
     workers.push(keeping);
-    let mut router = talker.page(file).merge(management);
+    let mut router =
+        talker.page(file).merge(management).merge(intendant_api::stream::beside(Arc::clone(&streams.roles)));
     let here = format!("http://{}:{}", arguments.interface, arguments.port);
     say!("Talk to it at {here}/console");
     if let Some(front) = gateway_wiring::front(environment, &wiring.client, talker.own()).await? {
@@ -222,7 +240,7 @@ async fn open(
         tls: None,
         notifier: Notifier::of(environment),
     };
-    Ok((talker, house, workers))
+    Ok((talker, house, Work { workers, streams }))
 }
 
 /// The registry and jobs over HTTP, and the workers that do the jobs.

@@ -7,6 +7,7 @@ mod cli;
 mod crash;
 mod delivery;
 mod elsewhere;
+mod foreign;
 mod front;
 mod interactive;
 mod jobs;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fixtures::process::free_port;
+use fixtures::process::{Server, free_port};
 use fixtures::project::Sandbox;
 use intendant_store::books::Books;
 use serde_json::{Value, json};
@@ -278,4 +278,115 @@ fn mistakes_in_the_settings_are_named() {
         "streams.articles.source: `pfad` is not known; ",
     );
     check(json!({"a b": {}}), &consume, "`a b` is no name for a stream");
+}
+
+/// Headlines with labels to learn from, and the declaration of a predictor whose stream brings more of them.
+fn judging(stream: &Value) -> Sandbox {
+    let sandbox = Sandbox::empty().unwrap();
+    let mut rows = "headline,label\n".to_owned();
+    for number in 0..20 {
+        let (good, bad) = (["hello", "well done"][number % 2], ["very sad", "good bye"][number % 2]);
+        rows.push_str(&format!("{good} number {number},positive\n{bad} number {number},negative\n"));
+    }
+    sandbox.write("data.csv", &rows).unwrap();
+    let spec =
+        json!({"kind": "text", "data": "data.csv", "text": "headline", "target": "label", "stream": stream});
+    // JSON is YAML.
+    sandbox.write("predictors/tone.yml", &spec.to_string()).unwrap();
+    sandbox
+}
+
+#[test]
+fn a_predictor_scores_its_stream_beside_the_server_once_whoever_dies() {
+    let (count, kills) = (1_000, 4);
+    let sandbox = judging(&json!({
+        "key": "uri", "batch": 50, "database": "streams.db", "transport": {"lease_seconds": 1}, "test_hook": true,
+        "source": {"type": "file", "path": "articles.ndjson"},
+    }));
+    let (lines, broken) = messages(count);
+    sandbox.write("articles.ndjson", &lines).unwrap();
+    let folder = sandbox.path();
+    succeed(folder, &["train", "tone", "--quiet"]);
+    let runtime = runtime();
+    let books = runtime.block_on(Books::open(&sandbox.at("streams.db").display().to_string())).unwrap();
+    let scored = || runtime.block_on(books.tally("tone")).map_or(0, |tally| tally.scored as usize);
+    for kill in 1..=kills {
+        let server = Server::start(binary(), folder, &["up"]).unwrap();
+        let goal = (count * kill / (kills + 1)).max(scored() + 1).min(count);
+        until(folder, &format!("{goal} messages are scored"), || scored() >= goal);
+        server.kill().unwrap();
+    }
+    let server = Server::start(binary(), folder, &["up"]).unwrap();
+    until(folder, "all are scored", || scored() == count);
+    until(folder, "broken ones are put aside", || {
+        runtime.block_on(books.tally("tone")).unwrap().dead as usize == broken
+    });
+    let mut connection = server.connect().unwrap();
+    let mut ask =
+        |method: &str, path: &str, body: &str| connection.send(method, path, &[], body.as_bytes()).unwrap();
+    let metrics = ask("GET", "/metrics", "").text();
+    for role in ["producer", "consumer"] {
+        let ready = format!("intendant_stream_ready{{stream=\"tone\",role=\"{role}\"}}");
+        assert!(metrics.contains(&ready), "{metrics}");
+    }
+    let told = ask("GET", "/readyz", "").json().unwrap();
+    assert_eq!(
+        (&told["streams"][1]["role"], &told["streams"][1]["ready"]),
+        (&json!("consumer"), &json!(true))
+    );
+    assert_eq!(ask("GET", "/streams", "").json().unwrap().as_array().unwrap().len(), 2);
+    let given = json!([{"uri": "new", "headline": "hello"}, {"uri": "nyt://article/1", "headline": "x"}, {"uri": "z"}]);
+    let answer = ask("POST", "/streams/tone/messages", &given.to_string()).json().unwrap();
+    assert_eq!(answer["scored"][0]["output"]["label"], "positive", "{answer}");
+    assert_eq!(answer["repeated"], json!(["nyt://article/1"]));
+    assert!(answer["dead"][0]["reason"].as_str().unwrap().contains("headline"), "{answer}");
+    assert_eq!(ask("POST", "/streams/other/messages", "{}").status, 404);
+    let number = |statement: &str| runtime.block_on(books.database().number(statement)).unwrap() as usize;
+    // What the dead had scored and not acknowledged comes back, and is known.
+    until(folder, "nothing waits", || number("SELECT COUNT(*) FROM stream_queue") == 0);
+    assert!(server.stop().unwrap().success());
+    assert_eq!(number("SELECT COUNT(DISTINCT message_key) FROM stream_scored"), count + 1);
+    assert_eq!(number("SELECT COUNT(*) FROM stream_scored WHERE model = 'tone:1'"), count + 1);
+}
+
+#[test]
+fn a_predictor_scores_a_declared_stream_in_a_process_of_its_own() {
+    let sandbox = judging(&json!({"key": "uri"}));
+    let stream = |score: Value| {
+        let settings = json!({"streams": {"wire": {
+            "key": "uri", "source": {"type": "file", "path": "wire.csv"}, "score": score,
+        }}});
+        sandbox.write("intendant.yml", &settings.to_string()).unwrap();
+    };
+    stream(json!({"predictor": "tone"}));
+    sandbox.write("wire.csv", "uri,headline\na,hello\nb,very sad\n").unwrap();
+    let folder = sandbox.path();
+    let fail = |arguments: &[&str]| {
+        let output = intendant(folder, arguments);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let untrained = fail(&["stream", "consume", "wire"]);
+    assert!(
+        untrained.contains("no version of `tone` can be used: train it with `intendant train tone`"),
+        "{untrained}"
+    );
+    succeed(folder, &["train", "tone", "--quiet"]);
+    assert!(succeed(folder, &["stream", "produce", "wire"]).contains("2 sent, 0 known before."));
+    assert!(
+        succeed(folder, &["stream", "consume", "wire", "--once"])
+            .contains("2 scored, 0 known before, 0 dead.")
+    );
+    let listed = succeed(folder, &["stream", "list"]);
+    assert!(listed.contains("tone ") && listed.contains("wire "), "{listed}");
+    stream(json!({"predictor": "ton"}));
+    assert!(
+        fail(&["stream", "consume", "wire"]).contains("there is no predictor `ton`; did you mean `tone`?")
+    );
+    stream(json!({"predictor": "tone", "url": "http://localhost:1"}));
+    assert!(fail(&["stream", "consume", "wire"]).contains("only one of `assistant`, `predictor` and `url`"));
+    sandbox.write("intendant.yml", &json!({"streams": {"tone": {}}}).to_string()).unwrap();
+    assert!(
+        fail(&["stream", "list"]).contains("`tone` is declared in intendant.yml and in predictors/tone.yml")
+    );
 }

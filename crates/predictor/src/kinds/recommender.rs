@@ -140,9 +140,8 @@ impl Books {
     }
 
     fn name(&self, item: u32) -> String {
-        let title =
-            self.recommender.item(item).map(|item| item.title.clone()).filter(|title| !title.is_empty());
-        title.unwrap_or_else(|| self.recommender.items().names()[item as usize].clone())
+        let title = self.recommender.item(item).map(|item| item.title).filter(|title| !title.is_empty());
+        title.unwrap_or_else(|| self.recommender.items().name(item).to_owned())
     }
 
     fn reason(&self, reason: &Reason) -> String {
@@ -198,7 +197,7 @@ impl Predictor for Books {
                 },
             });
             let items = answer.items.iter().map(|item| Recommended {
-                id: self.recommender.items().names()[item.item as usize].clone(),
+                id: self.recommender.items().name(item.item).to_owned(),
                 score: f64::from(item.score),
                 reason: Some(self.reason(&item.reason)),
             });
@@ -212,9 +211,9 @@ impl Predictor for Books {
         else {
             return Vec::new();
         };
-        let own = [("title", &item.title), ("author", &item.author), ("genre", &item.genre)];
+        let own = [("title", item.title), ("author", item.author), ("genre", item.genre)];
         let own = own.into_iter().filter(|(_, value)| !value.is_empty());
-        own.map(|(name, value)| (name.to_owned(), value.clone())).chain(item.fields.iter().cloned()).collect()
+        own.map(|(name, value)| (name.to_owned(), value)).chain(item.fields).collect()
     }
 
     fn stored(&self) -> Stored {

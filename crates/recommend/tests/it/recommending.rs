@@ -54,7 +54,7 @@ fn trained(method: Method) -> (Recommender, Report) {
 }
 
 fn ids<'a>(recommender: &'a Recommender, items: &[Recommended]) -> Vec<&'a str> {
-    items.iter().map(|found| recommender.items().names()[found.item as usize].as_str()).collect()
+    items.iter().map(|found| recommender.items().name(found.item)).collect()
 }
 
 #[test]

@@ -43,8 +43,7 @@ pub fn books() -> Option<Books> {
 impl Books {
     /// NDCG and recall of ten recommendations.
     pub fn scores(&self, recommender: &Recommender) -> (f64, f64) {
-        let numbers: HashMap<&str, u32> =
-            recommender.items().names().iter().map(String::as_str).zip(0..).collect();
+        let numbers: HashMap<&str, u32> = recommender.items().names().zip(0..).collect();
         let gain = |place: usize| 1.0 / ((place + 2) as f64).log2();
         let (mut ndcg, mut recall) = (0.0, 0.0);
         for (user, liked) in &self.liked {

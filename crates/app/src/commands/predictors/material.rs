@@ -1,5 +1,6 @@
 //! What a predictor is trained with, read from files and databases.
 
+use intendant_config::Environment;
 use intendant_predictor::files::{self, Format};
 use intendant_predictor::kinds::Material;
 use intendant_predictor::spec::{Data, Kind, Spec};
@@ -27,7 +28,7 @@ pub struct Gathered {
 ///
 /// # Errors
 /// When a file cannot be read, or is not what it should be.
-pub fn material(spec: &Spec) -> Result<Gathered, Failure> {
+pub fn material(spec: &Spec, environment: &Environment) -> Result<Gathered, Failure> {
     let mut gathered = Gathered { material: Material::default(), test: None, bytes: Vec::new() };
     if let Some(data) = &spec.data {
         gathered.material.rows = rows(spec, data, &mut gathered.bytes)?;
@@ -46,10 +47,10 @@ pub fn material(spec: &Spec) -> Result<Gathered, Failure> {
     if let Some(path) = spec.gazetteer.as_ref().and_then(|gazetteer| gazetteer.file.as_ref()) {
         gathered.material.gazetteer = Some(content(path, &mut gathered.bytes)?);
     }
-    if spec.kind == Kind::Foreign
-        && let Some(path) = &spec.model.file
-    {
-        gathered.material.file = Some(content(path, &mut gathered.bytes)?);
+    if spec.kind == Kind::Foreign {
+        let file = super::fetched::model_file(&spec.model, environment)?;
+        gathered.bytes.push(file.clone());
+        gathered.material.file = Some(file);
     }
     Ok(gathered)
 }

@@ -1,5 +1,6 @@
 //! Commands on predictors: `train NAME`, `test NAME`, `predict NAME`, `init --predictor`.
 
+mod fetched;
 pub mod load;
 mod material;
 pub mod measured;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use intendant_bundle::{Metadata, TrainingType};
+use intendant_config::Environment;
 use intendant_predictor::archive::{self, Model};
 use intendant_predictor::kinds::{self, Material};
 use intendant_predictor::spec::{Kind, Spec};
@@ -35,13 +36,13 @@ pub fn versions(folder: &Path, name: &str) -> Result<Vec<(PathBuf, Metadata)>, F
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
-pub fn load(spec: &Spec, path: &Path) -> Result<Model, Failure> {
+pub fn load(spec: &Spec, path: &Path, environment: &Environment) -> Result<Model, Failure> {
     let newest = versions(path, &spec.name)?.into_iter().next();
     if let Some((path, _)) = newest {
         return read(&path);
     }
     if spec.kind == Kind::Foreign {
-        return foreign(spec, &super::material(spec)?.material);
+        return foreign(spec, &super::material(spec, environment)?.material);
     }
     let message = format!(
         "no trained version of `{0}` is in {1}: train it with `intendant train {0}`",

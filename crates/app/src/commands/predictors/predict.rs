@@ -50,7 +50,7 @@ pub struct PredictArgs {
 /// When rows cannot be read or predicted, or predictions not be written.
 pub fn run(arguments: &PredictArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     let spec = super::spec(&arguments.name, environment)?;
-    let model = model::load(&spec, &arguments.model)?;
+    let model = model::load(&spec, &arguments.model, environment)?;
     let declared = arguments.format.as_deref().and_then(Format::named);
     let mut options = files::options(&spec, None);
     // Columns that the model knows are read as it knows them, whatever this file's rows look like.

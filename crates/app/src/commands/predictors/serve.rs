@@ -89,7 +89,12 @@ pub async fn open(
     }
     let service = Arc::new(Service::new(served));
     let database = registry(environment)?.database;
-    let follow = Arc::new(Follow { service: Arc::clone(&service), folder: folder.to_owned(), database });
+    let follow = Arc::new(Follow {
+        service: Arc::clone(&service),
+        folder: folder.to_owned(),
+        database,
+        environment: environment.clone(),
+    });
     follow.once().await;
     let (followed, stop) = (Arc::clone(&follow), stop.clone());
     tokio::spawn(async move {
@@ -104,7 +109,7 @@ pub async fn open(
         let follow = Arc::clone(&follow);
         Box::pin(async move { follow.one(&name).await })
     });
-    Ok((Predictors { service, auth, look }, settings))
+    Ok((Predictors { service, auth, look, streams: Arc::default() }, settings))
 }
 
 /// The recommenders that are named must be there.
@@ -153,6 +158,7 @@ struct Follow {
     service: Arc<Service>,
     folder: PathBuf,
     database: Option<String>,
+    environment: Environment,
 }
 
 impl Follow {
@@ -212,9 +218,10 @@ impl Follow {
                 })
             }
             _ if predictor.spec.kind == Kind::Foreign && current.is_none() => {
-                let folder = self.folder.clone();
+                let (folder, environment) = (self.folder.clone(), self.environment.clone());
                 tokio::task::spawn_blocking(move || {
-                    model::load(&spec, &folder).map(|model| Version::new(model, "1", String::new()))
+                    model::load(&spec, &folder, &environment)
+                        .map(|model| Version::new(model, "1", String::new()))
                 })
             }
             _ => return Ok(()),

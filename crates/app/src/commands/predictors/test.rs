@@ -26,7 +26,7 @@ pub fn run(
     environment: &Environment,
 ) -> Result<ExitCode, Failure> {
     let spec = spec(name, environment)?;
-    let model = model::load(&spec, models)?;
+    let model = model::load(&spec, models, environment)?;
     let rows = match data {
         Some(path) => {
             let content = std::fs::read(path)
@@ -34,7 +34,7 @@ pub fn run(
             table_file(path, &content, None, &files::options(&spec, spec.data.as_ref()))?
         }
         None => {
-            let gathered = material(&spec)?;
+            let gathered = material(&spec, environment)?;
             let parts =
                 split::split(&spec, gathered.material.rows, gathered.test).map_err(|error| failed(&error))?;
             parts.test.ok_or_else(|| {

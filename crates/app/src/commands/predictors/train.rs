@@ -140,7 +140,7 @@ pub fn run(
 /// When it cannot be trained or written.
 pub fn train(spec: &Spec, order: &Order, environment: &Environment) -> Result<Done, Failure> {
     let folder = &order.out;
-    let gathered = material(spec)?;
+    let gathered = material(spec, environment)?;
     let bytes: Vec<&[u8]> = gathered.bytes.iter().map(Vec::as_slice).collect();
     let fingerprints = archive::fingerprints(spec, &bytes);
     if !order.force

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use intendant_api::auth::Auth;
 use intendant_config::Environment;
@@ -11,6 +12,7 @@ use super::{failed, serve, specs, train};
 use crate::chores::MODELS;
 use crate::cli::UpArgs;
 use crate::commands::run::models_of;
+use crate::commands::stream::{Beside, Running};
 use crate::commands::up::management;
 use crate::failure::Failure;
 use crate::stopping::Stop;
@@ -37,7 +39,10 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
     let auth = Auth::new(None, None, "HS256").map_err(|error| failed(&error))?;
     wiring::runtime()?.block_on(async {
         let stop = Stop::on_signals();
-        let (predictors, _) = serve::open(Path::new(MODELS), (auth, &stop), environment).await?;
+        let (mut predictors, _) = serve::open(Path::new(MODELS), (auth, &stop), environment).await?;
+        let running = Running { predictors: Some(Arc::clone(&predictors.service)), server: None };
+        let streams = Beside::start(&running, &stop, environment).await?;
+        predictors.streams = Arc::clone(&streams.roles);
         let models = models_of(Path::new(MODELS), environment)?;
         let (management, workers) = management(models, &stop, environment).await?;
         let router = intendant_api::predictors::standalone(&predictors).merge(management);
@@ -49,6 +54,7 @@ pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Fa
         for worker in workers {
             let _ = worker.await;
         }
+        streams.ended().await;
         served
     })
 }

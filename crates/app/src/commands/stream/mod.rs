@@ -1,5 +1,6 @@
 //! `intendant stream …`: messages scored as they come.
 
+mod beside;
 mod dead;
 mod roles;
 mod scorer;
@@ -12,6 +13,9 @@ use intendant_config::Environment;
 
 use crate::failure::Failure;
 use crate::wiring;
+
+pub use beside::Beside;
+pub use wire::Running;
 
 /// What `intendant stream` does.
 #[derive(Debug, Args)]

@@ -8,8 +8,10 @@ use intendant_api::auth::Auth;
 use intendant_config::Environment;
 use intendant_rasa_format::suggest::did_you_mean;
 use intendant_rasa_format::wire::parse_to_json;
+use intendant_score::service::Service;
 use intendant_score::stream::Scorer;
 use intendant_serve::assistant::Assistant;
+use intendant_serve::server::Server;
 use intendant_streams::row::at;
 use intendant_streams::score::Score;
 use intendant_train::models;
@@ -24,19 +26,28 @@ use crate::stopping::Stop;
 /// How often it is looked for a newer model.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A predictor of the project as a scorer.
+/// A predictor of the project as a scorer: of those that are in service, else in service for it until `stop`.
 ///
 /// # Errors
-/// When there is no such predictor, or a declaration has mistakes.
+/// When there is no such predictor, none of its versions can be used, or a declaration has mistakes.
 pub async fn predictor_scorer(
-    name: &str,
-    place: &str,
+    (name, place): (&str, &str),
+    (running, stop): (Option<&Arc<Service>>, &Stop),
     environment: &Environment,
 ) -> Result<Arc<dyn Score>, Failure> {
-    let auth = Auth::new(None, None, "HS256").map_err(|error| Failure::of("", &error))?;
-    let (predictors, _) = serve::open(Path::new("models"), (auth, &Stop::default()), environment).await?;
-    let service = predictors.service;
+    let service = match running {
+        Some(service) => Arc::clone(service),
+        None => {
+            let auth = Auth::new(None, None, "HS256").map_err(|error| Failure::of("", &error))?;
+            serve::open(Path::new("models"), (auth, stop), environment).await?.0.service
+        }
+    };
     let known: Vec<String> = service.all().map(|predictor| predictor.spec.name.clone()).collect();
+    let is_untrained = service.get(name).is_some_and(|predictor| predictor.version().is_none());
+    if running.is_none() && is_untrained {
+        let message = format!("no version of `{name}` can be used: train it with `intendant train {name}`");
+        return Err(Failure::new("", message));
+    }
     match Scorer::new(service, name, Handle::current()) {
         Some(scorer) => Ok(Arc::new(scorer)),
         None => {
@@ -49,9 +60,16 @@ pub async fn predictor_scorer(
 
 /// Understands one text of each message.
 pub struct AssistantScorer {
-    path: PathBuf,
+    model: Model,
     text: String,
-    current: Mutex<Current>,
+}
+
+/// Where the assistant is.
+enum Model {
+    /// A server in the same process has it.
+    Served(Server),
+    /// A file, or the newest one of a folder.
+    Stored { path: PathBuf, current: Mutex<Current> },
 }
 
 struct Current {
@@ -61,6 +79,11 @@ struct Current {
 }
 
 impl AssistantScorer {
+    /// Asks the assistant of a server in the same process.
+    pub fn of(server: Server, text: &str) -> Self {
+        Self { model: Model::Served(server), text: text.to_owned() }
+    }
+
     /// Loads a model, or the newest one of a folder; a newer one is taken when it comes.
     ///
     /// # Errors
@@ -72,34 +95,45 @@ impl AssistantScorer {
         };
         let assistant = Arc::new(model::serving(model::load_file(&file)?, &file));
         let current = Mutex::new(Current { assistant, file, looked: Instant::now() });
-        Ok(Self { path: path.to_owned(), text: text.to_owned(), current })
+        Ok(Self { model: Model::Stored { path: path.to_owned(), current }, text: text.to_owned() })
     }
 
-    fn assistant(&self) -> Arc<Assistant> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.looked.elapsed() >= LOOK_INTERVAL {
-            current.looked = Instant::now();
-            let newest = models::newest(&self.path).ok().flatten();
-            if let Some(file) = newest.filter(|file| *file != current.file) {
-                match model::load_file(&file) {
-                    Ok(assistant) => {
-                        current.assistant = Arc::new(model::serving(assistant, &file));
-                        tracing::info!(model = %file.display(), "a newer model scores messages");
-                    }
-                    Err(failure) => {
-                        tracing::error!(error = failure.message(), "the model before goes on scoring");
-                    }
+    fn assistant(&self) -> Option<Arc<Assistant>> {
+        match &self.model {
+            Model::Served(server) => server.assistant(),
+            Model::Stored { path, current } => {
+                let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+                if current.looked.elapsed() >= LOOK_INTERVAL {
+                    current.look(path);
                 }
-                current.file = file;
+                Some(Arc::clone(&current.assistant))
             }
         }
-        Arc::clone(&current.assistant)
+    }
+}
+
+impl Current {
+    /// Takes a newer model, if there is one.
+    fn look(&mut self, path: &Path) {
+        self.looked = Instant::now();
+        let newest = models::newest(path).ok().flatten();
+        let Some(file) = newest.filter(|file| *file != self.file) else { return };
+        match model::load_file(&file) {
+            Ok(assistant) => {
+                self.assistant = Arc::new(model::serving(assistant, &file));
+                tracing::info!(model = %file.display(), "a newer model scores messages");
+            }
+            Err(failure) => {
+                tracing::error!(error = failure.message(), "the model before goes on scoring");
+            }
+        }
+        self.file = file;
     }
 }
 
 impl Score for AssistantScorer {
     fn score(&self, rows: &[Value]) -> Result<Vec<Result<Value, String>>, String> {
-        let assistant = self.assistant();
+        let assistant = self.assistant().ok_or("no assistant is in use")?;
         let answer = |row: &Value| match at(row, &self.text) {
             Some(Value::String(text)) => Ok(parse_to_json(&assistant.understanding.parse(text))),
             Some(_) => Err(format!("`{}` is no text", self.text)),
@@ -109,6 +143,6 @@ impl Score for AssistantScorer {
     }
 
     fn model(&self) -> String {
-        self.assistant().model_file.clone()
+        self.assistant().map(|assistant| assistant.model_file.clone()).unwrap_or_default()
     }
 }

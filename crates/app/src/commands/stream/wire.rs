@@ -13,6 +13,8 @@ use intendant_config::streams::{Repeats, Stream};
 use intendant_port::stream::{Publisher, Subscription};
 use intendant_rasa_format::endpoints::EndpointConfig;
 use intendant_rasa_format::suggest::did_you_mean;
+use intendant_score::service::Service;
+use intendant_serve::server::Server;
 use intendant_store::books::{self, Books};
 use intendant_store::queue::Queue;
 use intendant_streams::remote::RemoteScorer;
@@ -28,9 +30,13 @@ use tokio::runtime::Handle;
 
 use super::scorer::{AssistantScorer, predictor_scorer};
 use crate::commands::models::platform;
+use crate::commands::predictors;
 use crate::failure::Failure;
+use crate::stopping::Stop;
 use crate::{report, wiring};
 
+/// Where models are.
+const MODELS: &str = "models";
 /// How long a message of the queue in a database stays with a consumer, unless `lease_seconds` says.
 const LEASE: Duration = Duration::from_secs(30);
 /// Time between looks at an address, unless `interval_seconds` says.
@@ -59,6 +65,15 @@ const SOURCE_KEYS: [(&str, &[&str]); 3] = [
 ];
 const SQL_KEYS: [&str; 3] = ["type", "url", "lease_seconds"];
 
+/// What answers in this process already.
+#[derive(Default)]
+pub struct Running {
+    /// The project's predictors.
+    pub predictors: Option<Arc<Service>>,
+    /// The project's assistant.
+    pub server: Option<Server>,
+}
+
 /// A stream as it is declared, with what its parts need.
 pub struct Wire<'a> {
     /// Its name.
@@ -75,10 +90,23 @@ pub struct Wire<'a> {
 /// # Errors
 /// When the settings cannot be used; what is wrong has been printed.
 pub fn streams(environment: &Environment) -> Result<BTreeMap<String, Stream>, Failure> {
-    let streams: BTreeMap<String, Stream> = platform(environment)?.section("streams").map_err(|finding| {
-        report::print(&[finding]);
-        Failure::new("", "the settings of streams cannot be used")
-    })?;
+    let mut streams: BTreeMap<String, Stream> =
+        platform(environment)?.section("streams").map_err(|finding| {
+            report::print(&[finding]);
+            Failure::new("", "the settings of streams cannot be used")
+        })?;
+    for spec in predictors::specs(environment)? {
+        let Some(declared) = spec.stream else { continue };
+        let file = format!("{}/{}.yml", predictors::FOLDER, spec.name);
+        let mut stream: Stream = serde_json::from_value(Value::Object(declared))
+            .map_err(|error| Failure::new("", format!("{file}: stream: {error}")))?;
+        stream.score.predictor = Some(spec.name.clone());
+        if streams.insert(spec.name.clone(), stream).is_some() {
+            let message =
+                format!("the stream `{}` is declared in intendant.yml and in {file}; remove one", spec.name);
+            return Err(Failure::new("", message));
+        }
+    }
     let is_name = |name: &str| {
         let is_fit = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
         !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.chars().all(is_fit)
@@ -104,11 +132,19 @@ impl<'a> Wire<'a> {
             let hint = hint.unwrap_or_else(|| "declare it under `streams:` in intendant.yml".to_owned());
             return Err(Failure::new("", format!("there is no stream `{name}`; {hint}")));
         };
+        Self::of(name.to_owned(), stream, environment).await
+    }
+
+    /// A stream as it is declared, with its books open.
+    ///
+    /// # Errors
+    /// When its database cannot be used.
+    pub async fn of(name: String, stream: Stream, environment: &'a Environment) -> Result<Self, Failure> {
         if stream.batch == 0 {
             return Err(Failure::new("", format!("streams.{name}.batch: at least one message at once")));
         }
         let books = Books::open(&stream.database).await.map_err(|error| Failure::of("", &error))?;
-        Ok(Self { name: name.to_owned(), stream, books, environment })
+        Ok(Self { name, stream, books, environment })
     }
 
     /// The topic of the stream's messages.
@@ -236,45 +272,47 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// What scores messages.
+    /// Whether anything is named that scores messages.
+    pub fn is_scored(&self) -> bool {
+        let score = &self.stream.score;
+        score.assistant.is_some() || score.predictor.is_some() || score.url.is_some()
+    }
+
+    /// What scores messages: what runs in this process already, else a model of its own that is followed until `stop`.
     ///
     /// # Errors
-    /// When nothing is named, or it cannot be loaded.
-    pub async fn scorer(&self) -> Result<Arc<dyn Score>, Failure> {
+    /// When nothing is named, or more than one, or it cannot be loaded.
+    pub async fn scorer(&self, running: &Running, stop: &Stop) -> Result<Arc<dyn Score>, Failure> {
         let score = &self.stream.score;
-        let named = [score.assistant.is_some(), score.predictor.is_some(), score.url.is_some()];
-        if named.into_iter().filter(|is_named| *is_named).count() > 1 {
-            let message = format!("streams.{}.score: one of `assistant`, `predictor` and `url`", self.name);
-            return Err(Failure::new("", message));
-        }
-        if let Some(name) = &score.predictor {
-            let place = format!("streams.{}.score.predictor", self.name);
-            return predictor_scorer(name, &place, self.environment).await;
-        }
-        if let Some(url) = &score.url {
-            let config = EndpointConfig {
-                url: Some(url.clone()),
-                headers: score.headers.clone(),
-                ..EndpointConfig::default()
-            };
-            let endpoint = Endpoint::new(&config).map_err(|error| self.failed("score", &error))?;
-            let client = HttpClient::new().map_err(|error| self.failed("score", &error))?;
-            return Ok(Arc::new(RemoteScorer::new(client, endpoint, Handle::current())));
-        }
-        match (&score.assistant, &score.text) {
-            (Some(path), Some(text)) => Ok(Arc::new(AssistantScorer::load(path, text)?)),
-            (Some(_), None) => {
-                let message = format!(
-                    "streams.{}.score: `text` says where in a message the text is that the assistant \
-                     shall understand",
-                    self.name
-                );
-                Err(Failure::new("", message))
+        let wrong = |why: &str| Failure::new("", format!("streams.{}.score: {why}", self.name));
+        match (&score.assistant, &score.predictor, &score.url) {
+            (Some(path), None, None) => {
+                let text = score.text.as_deref().ok_or_else(|| {
+                    wrong("`text` says where in a message the text is that the assistant shall understand")
+                })?;
+                match &running.server {
+                    Some(server) if path == Path::new(MODELS) => {
+                        Ok(Arc::new(AssistantScorer::of(server.clone(), text)))
+                    }
+                    _ => Ok(Arc::new(AssistantScorer::load(path, text)?)),
+                }
             }
-            (None, _) => {
-                let message = format!("streams.{}.score: it names nothing that scores messages", self.name);
-                Err(Failure::new("", message))
+            (None, Some(name), None) => {
+                let place = format!("streams.{}.score.predictor", self.name);
+                predictor_scorer((name, &place), (running.predictors.as_ref(), stop), self.environment).await
             }
+            (None, None, Some(url)) => {
+                let config = EndpointConfig {
+                    url: Some(url.clone()),
+                    headers: score.headers.clone(),
+                    ..EndpointConfig::default()
+                };
+                let endpoint = Endpoint::new(&config).map_err(|error| self.failed("score", &error))?;
+                let client = HttpClient::new().map_err(|error| self.failed("score", &error))?;
+                Ok(Arc::new(RemoteScorer::new(client, endpoint, Handle::current())))
+            }
+            (None, None, None) => Err(wrong("it names nothing that scores messages")),
+            _ => Err(wrong("only one of `assistant`, `predictor` and `url`")),
         }
     }
 
