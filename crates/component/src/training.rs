@@ -22,6 +22,32 @@ impl Progress for Silent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancelled;
 
+/// Why there is no model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Untrained {
+    /// What there is to learn from does not do; the message says why.
+    Data(String),
+    /// Training was stopped on request.
+    Cancelled,
+}
+
+impl std::fmt::Display for Untrained {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Data(message) => f.write_str(message),
+            Self::Cancelled => f.write_str("training was stopped"),
+        }
+    }
+}
+
+impl std::error::Error for Untrained {}
+
+impl From<Cancelled> for Untrained {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
 /// What every trainer is given. The result must not depend on `threads`.
 #[derive(Clone, Copy)]
 pub struct TrainContext<'a> {
@@ -31,4 +57,18 @@ pub struct TrainContext<'a> {
     pub threads: usize,
     /// Where progress goes.
     pub progress: &'a dyn Progress,
+}
+
+impl TrainContext<'_> {
+    /// Tells that `done` of `total` units of a phase are finished, unless training shall stop.
+    ///
+    /// # Errors
+    /// When it shall.
+    pub fn step(&self, phase: &str, done: u64, total: u64) -> Result<(), Cancelled> {
+        if self.progress.is_cancelled() {
+            return Err(Cancelled);
+        }
+        self.progress.report(phase, done, total);
+        Ok(())
+    }
 }

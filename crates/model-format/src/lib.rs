@@ -54,7 +54,7 @@ pub enum Format {
 enum Body {
     Trees(output::Trees),
     Ebm(ebm::Machine),
-    Onnx(Box<onnx::Graph>),
+    Onnx(onnx::Runs),
 }
 
 /// Why a file is no model we can use, or a table no input for it.

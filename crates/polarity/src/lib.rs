@@ -21,4 +21,4 @@ mod words;
 
 pub use gazetteer::{Entity, Found, Gazetteer, mentions};
 pub use model::{Analysis, EntityPrediction, Influence, Model, Prediction, Subject};
-pub use train::{Balance, Error, Example, Kind, Metric, Options, Report, train};
+pub use train::{Balance, Example, Metric, Options, Report, train};

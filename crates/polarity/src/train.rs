@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use intendant_component::training::TrainContext;
+use intendant_component::training::{TrainContext, Untrained};
 use intendant_numeric::parallel;
 use intendant_numeric::random::{Random, hash_bytes};
 use intendant_text::Token;
@@ -100,31 +100,6 @@ pub struct Report {
     pub features: usize,
 }
 
-/// Why there is no model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
-    /// Which branch a caller takes.
-    pub kind: Kind,
-    message: String,
-}
-
-/// Kinds of training errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Too few labels or examples, or a label that is not declared.
-    Examples,
-    /// Training was stopped on request.
-    Cancelled,
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {}
-
 /// Trains a model on examples of at least two labels.
 ///
 /// # Errors
@@ -134,18 +109,12 @@ pub fn train(
     examples: &[Example<'_>],
     options: &Options,
     context: &TrainContext<'_>,
-) -> Result<(Model, Report), Error> {
-    let report = |done| match context.progress.is_cancelled() {
-        true => Err(Error { kind: Kind::Cancelled, message: "training was stopped".to_owned() }),
-        false => {
-            context.progress.report("polarity", done, 4);
-            Ok(())
-        }
-    };
-    report(0)?;
+) -> Result<(Model, Report), Untrained> {
+    let step = |done| context.step("polarity", done, 4);
+    step(0)?;
     let (labels, targets) = number_labels(examples, &options.labels)?;
     let texts = read(examples, context.threads);
-    report(1)?;
+    step(1)?;
     let entries: usize = texts.iter().flat_map(|text| &text.views).map(Vec::len).sum();
     let vocabulary = Vocabulary::new(&texts, if entries > ENTRIES_TOO_MANY { 2 } else { 1 });
     let (rows, views) = vocabulary.rows(&texts, context.threads);
@@ -157,7 +126,7 @@ pub fn train(
         label_count: labels.len(),
         is_balanced: options.balance == Balance::Balanced,
     };
-    report(2)?;
+    step(2)?;
     let folds = folds(examples, &data.labels, context.seed);
     let everything: Vec<u32> = (0..data.labels.len() as u32).collect();
     let ((bayes_weight, calibration, findings), outputs) = parallel::join(
@@ -169,7 +138,7 @@ pub fn train(
             })
         },
     );
-    report(3)?;
+    step(3)?;
     let mut weights = vec![0.0; vocabulary.len() * outputs.len()];
     for (output, solved) in outputs.iter().enumerate() {
         for (column, (weight, ratio)) in solved.machine.weights.iter().zip(&solved.ratios).enumerate() {
@@ -184,13 +153,16 @@ pub fn train(
         calibration,
         judges_entities: examples.iter().any(|example| !example.mentions.is_empty()),
     };
-    report(4)?;
+    step(4)?;
     Ok((model, findings))
 }
 
 /// The labels in order, and the number of each example's.
-fn number_labels(examples: &[Example<'_>], declared: &[String]) -> Result<(Vec<String>, Vec<u32>), Error> {
-    let error = |message: String| Error { kind: Kind::Examples, message };
+fn number_labels(
+    examples: &[Example<'_>],
+    declared: &[String],
+) -> Result<(Vec<String>, Vec<u32>), Untrained> {
+    let error = Untrained::Data;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     examples.iter().for_each(|example| *counts.entry(example.label).or_default() += 1);
     let labels: Vec<String> = match declared {
@@ -214,7 +186,7 @@ fn number_labels(examples: &[Example<'_>], declared: &[String]) -> Result<(Vec<S
             error(format!("example {} has the label `{}`, which is not declared", at + 1, example.label))
         })
     };
-    let targets: Result<Vec<u32>, Error> = examples.iter().enumerate().map(number).collect();
+    let targets: Result<Vec<u32>, Untrained> = examples.iter().enumerate().map(number).collect();
     let targets = targets?;
     Ok((labels, targets))
 }

@@ -25,4 +25,4 @@ pub use content::Item;
 pub use ratings::Ratings;
 pub use recommender::Recommender;
 pub use texts::Ids;
-pub use train::{Error, Kind, Method, Options, Report, Tried, train};
+pub use train::{Method, Options, Report, Tried, train};

@@ -1,6 +1,6 @@
 //! Training: what ratings tell is learnt in several ways, and the best is kept.
 
-use intendant_component::training::TrainContext;
+use intendant_component::training::{TrainContext, Untrained};
 use intendant_numeric::sparse::Rows;
 
 use crate::catalogue::Catalogue;
@@ -111,31 +111,6 @@ pub struct Report {
     pub chosen: Tried,
 }
 
-/// Why there is no recommender.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
-    /// Which branch a caller takes.
-    pub kind: Kind,
-    message: String,
-}
-
-/// Kinds of training errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Nothing to learn from, or an item twice in the catalogue.
-    Data,
-    /// Training was stopped on request.
-    Cancelled,
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {}
-
 /// Trains a recommender on a catalogue, on ratings, or on both; either may be empty.
 ///
 /// # Errors
@@ -146,29 +121,23 @@ pub fn train(
     ratings: &Ratings,
     options: &Options,
     context: &TrainContext<'_>,
-) -> Result<(Recommender, Report), Error> {
-    let report = |done| match context.progress.is_cancelled() {
-        true => Err(Error { kind: Kind::Cancelled, message: "training was stopped".to_owned() }),
-        false => {
-            context.progress.report("recommendations", done, 4);
-            Ok(())
-        }
-    };
-    report(0)?;
+) -> Result<(Recommender, Report), Untrained> {
+    let step = |done| context.step("recommendations", done, 4);
+    step(0)?;
     let items = number(&catalogue, ratings)?;
     let method = usable(options.method, &catalogue, ratings)?;
     let content = (!catalogue.is_empty()).then(|| Content::new(&catalogue));
-    report(1)?;
+    step(1)?;
     let by_user = ratings.by_user(&items);
     let range = if ratings.is_empty() { (0.0, 0.0) } else { ratings.range() };
     let liked_from = options.liked_from.unwrap_or(range.0 + (range.1 - range.0) * LIKED_SHARE);
     let data = Data { content: content.as_ref(), items: items.len(), context };
     let (tested, tried) = data.try_all(&by_user, (method, liked_from));
     let chosen = best(&tried, method, content.is_some());
-    report(2)?;
+    step(2)?;
     let by_item = by_user.transposed(items.len());
     let learnt = data.learn((chosen.method, chosen.penalty), (&by_user, &by_item), &mut None);
-    report(3)?;
+    step(3)?;
     let findings = Report {
         users: ratings.users.len(),
         items: items.len(),
@@ -190,12 +159,12 @@ pub fn train(
         histories: by_user,
         liked_from,
     };
-    report(4)?;
+    step(4)?;
     Ok((recommender, findings))
 }
 
-fn number(catalogue: &[Item], ratings: &Ratings) -> Result<Ids, Error> {
-    let error = |message: String| Error { kind: Kind::Data, message };
+fn number(catalogue: &[Item], ratings: &Ratings) -> Result<Ids, Untrained> {
+    let error = Untrained::Data;
     let mut items = Ids::default();
     for (at, item) in catalogue.iter().enumerate() {
         if item.id.is_empty() {
@@ -215,8 +184,8 @@ fn number(catalogue: &[Item], ratings: &Ratings) -> Result<Ids, Error> {
 }
 
 /// The method asked for, if the data allow it.
-fn usable(method: Method, catalogue: &[Item], ratings: &Ratings) -> Result<Method, Error> {
-    let error = |message: &str| Err(Error { kind: Kind::Data, message: message.to_owned() });
+fn usable(method: Method, catalogue: &[Item], ratings: &Ratings) -> Result<Method, Untrained> {
+    let error = |message: &str| Err(Untrained::Data(message.to_owned()));
     match method {
         Method::Auto if ratings.is_empty() => Ok(Method::Content),
         Method::Content if catalogue.is_empty() => error("method `content` needs a catalogue"),

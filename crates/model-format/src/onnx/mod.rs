@@ -2,10 +2,13 @@
 //!
 //! A graph is checked when it is read: every operator must be one of ours, every value made before it is used.
 //! Numbers are 32 bits, as these graphs are written for; sums are taken in 64. Operators of deep networks (images,
-//! sequences) are not here: the error says which are missing.
+//! sequences) are not here: with the feature `onnx` a library runs such graphs, without it the error says what is
+//! missing.
 
 mod arithmetic;
 mod linear;
+#[cfg(feature = "onnx")]
+mod neural;
 mod ops;
 mod proto;
 mod shape;
@@ -23,6 +26,27 @@ use crate::{Body, Error, ErrorKind, Foreign, Format, misfit};
 use ops::Op;
 use proto::{Model, Port};
 use tensor::{Data, Tensor};
+
+/// What runs a file.
+#[derive(Clone, Debug)]
+pub(crate) enum Runs {
+    /// Our own steps.
+    Graph(Box<Graph>),
+    /// The library for neural networks.
+    #[cfg(feature = "onnx")]
+    Network(neural::Network),
+}
+
+impl Runs {
+    /// Scores of a table's rows and their number per row.
+    pub fn run(&self, features: &[Feature], table: &Table) -> Result<(Vec<f64>, usize), Error> {
+        match self {
+            Self::Graph(graph) => graph.run(features, table),
+            #[cfg(feature = "onnx")]
+            Self::Network(network) => network.run(features, table),
+        }
+    }
+}
 
 /// A graph, ready to run.
 #[derive(Clone, Debug)]
@@ -84,6 +108,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Foreign, Error> {
     if model.nodes.len() > NODES_MAX {
         return Err(Error::unsupported(format!("a graph of {} nodes", model.nodes.len())));
     }
+    let unknown = ops::unknown(&model.nodes);
+    if !unknown.is_empty() {
+        return neural(bytes, &model, &unknown);
+    }
     let mut builder = Builder::default();
     for constant in &model.constants {
         let slot = builder.slot(&constant.name);
@@ -99,11 +127,6 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Foreign, Error> {
         is_named &= own_named;
         features.extend(own);
         inputs.push(input);
-    }
-    let unknown = ops::unknown(&model.nodes);
-    if !unknown.is_empty() {
-        let message = format!("operators that are not implemented: {}", unknown.join(", "));
-        return Err(Error::unsupported(message));
     }
     let mut steps: Vec<Step> = Vec::with_capacity(model.nodes.len());
     let mut classes = None;
@@ -141,8 +164,25 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Foreign, Error> {
         task,
         classes: if task == Task::Regression { Vec::new() } else { classes.unwrap_or_default() },
         threshold: 0.5,
-        body: Body::Onnx(Box::new(graph)),
+        body: Body::Onnx(Runs::Graph(Box::new(graph))),
     })
+}
+
+/// A graph with operators that are not ours: of a neural network, if all of them are of ONNX itself.
+fn neural(bytes: &[u8], model: &Model, unknown: &[String]) -> Result<Foreign, Error> {
+    let message = format!("operators that are not implemented: {}", unknown.join(", "));
+    if unknown.iter().any(|name| name.contains('.')) {
+        return Err(Error::unsupported(message));
+    }
+    #[cfg(feature = "onnx")]
+    return neural::read(bytes, model);
+    #[cfg(not(feature = "onnx"))]
+    {
+        let _ = (bytes, model);
+        Err(Error::unsupported(format!(
+            "{message}; neural networks are run by a build with the feature `onnx`: cargo build --release --features onnx"
+        )))
+    }
 }
 
 #[derive(Default)]
@@ -158,8 +198,14 @@ impl Builder {
     }
 }
 
+/// The features that make an input's numbers.
+fn port_features(port: &Port, width: usize, is_text: bool) -> Vec<Feature> {
+    let name = |at: usize| if width == 1 { port.name.clone() } else { format!("{}.{at}", port.name) };
+    (0..width).map(|at| Feature { is_text, is_single: true, ..Feature::number(name(at)) }).collect()
+}
+
 fn input(port: &Port, slot: usize, first: usize) -> Result<(Input, Vec<Feature>, bool), Error> {
-    let width = port.width.unwrap_or(1);
+    let width = port.width().unwrap_or(1);
     if width == 0 || width > WIDTH_MAX {
         return Err(Error::damaged(format!("the input `{}` has {width} columns", port.name)));
     }
@@ -167,10 +213,8 @@ fn input(port: &Port, slot: usize, first: usize) -> Result<(Input, Vec<Feature>,
     if !is_text && !FLOATS.contains(&port.kind) && !INTS.contains(&port.kind) {
         return Err(Error::unsupported(format!("the input `{}` of element type {}", port.name, port.kind)));
     }
-    let name = |at: usize| if width == 1 { port.name.clone() } else { format!("{}.{at}", port.name) };
-    let feature = |at: usize| Feature { is_text, is_single: true, ..Feature::number(name(at)) };
     let input = Input { slot, is_text, features: first..first + width, is_flat: false };
-    Ok((input, (0..width).map(feature).collect(), width == 1))
+    Ok((input, port_features(port, width, is_text), width == 1))
 }
 
 /// The output that is given back: probabilities of a classifier, else the first numbers.
@@ -212,8 +256,7 @@ fn result(
 }
 
 impl Graph {
-    /// Scores of a table's rows and their number per row.
-    pub fn run(&self, features: &[Feature], table: &Table) -> Result<(Vec<f64>, usize), Error> {
+    fn run(&self, features: &[Feature], table: &Table) -> Result<(Vec<f64>, usize), Error> {
         let numbers: Vec<Feature> = features.iter().filter(|feature| !feature.is_text).cloned().collect();
         if numbers.len() < features.len() {
             inputs::expect_some(features, table).map_err(misfit)?;

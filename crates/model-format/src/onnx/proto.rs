@@ -62,8 +62,8 @@ pub(super) struct Port {
     pub name: String,
     /// ONNX's number of the element type; 0 when it is no tensor.
     pub kind: i64,
-    /// The last dimension where it is fixed.
-    pub width: Option<usize>,
+    /// Sizes of its dimensions, where they are fixed.
+    pub dimensions: Vec<Option<usize>>,
 }
 
 /// What a file holds.
@@ -335,6 +335,11 @@ impl Constant {
 }
 
 impl Port {
+    /// Columns of a table: the last dimension, where it is fixed.
+    pub fn width(&self) -> Option<usize> {
+        if self.dimensions.len() > 1 { self.dimensions.last().copied().flatten() } else { Some(1) }
+    }
+
     fn read(bytes: &[u8]) -> Result<Self, Error> {
         let mut port = Self::default();
         for field in fields(bytes) {
@@ -361,7 +366,7 @@ impl Port {
             match field.number {
                 1 => self.kind = field.value.int(),
                 2 => {
-                    let mut dimensions = Vec::new();
+                    self.dimensions.clear();
                     for dimension in fields(field.value.bytes()) {
                         let mut size = None;
                         for part in fields(dimension?.value.bytes()) {
@@ -370,10 +375,8 @@ impl Port {
                                 size = usize::try_from(part.value.int()).ok();
                             }
                         }
-                        dimensions.push(size);
+                        self.dimensions.push(size);
                     }
-                    self.width =
-                        if dimensions.len() > 1 { dimensions.last().copied().flatten() } else { Some(1) };
                 }
                 _ => {}
             }

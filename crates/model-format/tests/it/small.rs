@@ -160,8 +160,13 @@ impl Message {
 }
 
 fn port(name: &str, kind: u8, width: u8) -> Vec<u8> {
-    let dimension = |size: u8| Message::default().bytes(1, &Message::default().int(1, size).0);
-    let shape = Message(dimension(0).0).bytes(1, &Message::default().int(1, width).0);
+    port_of(name, kind, &[0, width])
+}
+
+fn port_of(name: &str, kind: u8, sizes: &[u8]) -> Vec<u8> {
+    let shape = sizes
+        .iter()
+        .fold(Message::default(), |shape, size| shape.bytes(1, &Message::default().int(1, *size).0));
     let tensor = Message::default().int(1, kind).bytes(2, &shape.0);
     Message::default().bytes(1, name.as_bytes()).bytes(2, &Message::default().bytes(1, &tensor.0).0).0
 }
@@ -212,4 +217,56 @@ fn graphs_are_run_in_batches() {
     );
     assert!(model.explain(&table("a,b\n1,1\n")).is_err());
     shake(&bytes, "model.onnx", 3000);
+}
+
+/// A convolution of four pixels to two numbers, and how likely each is.
+fn network(last: &str) -> Vec<u8> {
+    let raw = [1.0f32, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0].map(f32::to_le_bytes).concat();
+    let weights = [2, 1, 2, 2].iter().fold(Message::default(), |tensor, size| tensor.int(1, *size));
+    let weights = weights.int(2, 1).bytes(8, b"w").bytes(9, &raw);
+    let node = |inputs: &[&str], output: &str, operator: &str| {
+        let node = inputs.iter().fold(Message::default(), |node, input| node.bytes(1, input.as_bytes()));
+        node.bytes(2, output.as_bytes()).bytes(4, operator.as_bytes()).0
+    };
+    let graph = Message::default()
+        .bytes(1, &node(&["x", "w"], "c", "Conv"))
+        .bytes(1, &node(&["c"], "f", "Flatten"))
+        .bytes(1, &node(&["f"], "y", last))
+        .bytes(2, b"pixels")
+        .bytes(5, &weights.0)
+        .bytes(11, &port_of("x", 1, &[0, 1, 2, 2]))
+        .bytes(12, &port("y", 1, 2));
+    let version = Message::default().bytes(1, b"").int(2, 13);
+    Message::default().int(1, 8).bytes(7, &graph.0).bytes(8, &version.0).0
+}
+
+#[cfg(not(feature = "onnx"))]
+#[test]
+fn neural_networks_need_a_feature() {
+    let error = Foreign::read(&network("Softmax"), "model.onnx").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`model.onnx`: operators that are not implemented: Conv; neural networks are run by a build with the feature \
+         `onnx`: cargo build --release --features onnx"
+    );
+}
+
+#[cfg(feature = "onnx")]
+#[test]
+fn neural_networks_are_run_by_a_library() {
+    let rows = "x.0,x.1,x.2,x.3\n1,5,5,2\n-1,0,0,-3\n";
+    let score = |first: f64, last: f64| 1.0 / (1.0 + (first - last).exp());
+    for last in ["Softmax", "LogSoftmax", "Identity"] {
+        let bytes = network(last);
+        let model = Foreign::read(&bytes, "model.onnx").unwrap();
+        assert_eq!((model.format(), model.task(), model.classes().len()), (Format::Onnx, Task::Binary, 2));
+        assert_eq!(model.signature().fields.len(), 4);
+        let predictions = model.predict(&table(rows)).unwrap();
+        let scores: Vec<f64> = (0..2).map(|row| predictions.score(row)).collect();
+        let expected = [score(1.0, 2.0), score(-1.0, -3.0)];
+        assert!(scores.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{last}: {scores:?}");
+    }
+    shake(&network("Softmax"), "model.onnx", 300);
+    let error = Foreign::read(&network("Convolve"), "model.onnx").unwrap_err();
+    assert!(error.to_string().contains("the network cannot be run"), "{error}");
 }

@@ -1,9 +1,9 @@
 //! Training, storing, judging.
 
-use intendant_component::training::{Silent, TrainContext};
+use intendant_component::training::{Silent, TrainContext, Untrained};
 use intendant_numeric::random::Random;
 use intendant_polarity::{
-    Entity, Example, Gazetteer, Kind, Metric, Model, Options, Report, Subject, mentions, train,
+    Entity, Example, Gazetteer, Metric, Model, Options, Report, Subject, mentions, train,
 };
 
 use crate::sets;
@@ -128,7 +128,7 @@ fn labels_and_examples_are_checked() {
             rows.iter().map(|(text, label)| Example::document(text, label)).collect();
         let labels = declared.iter().map(|label| (*label).to_owned()).collect();
         let error = train(&examples, &Options { labels, ..Options::default() }, &context(1)).unwrap_err();
-        assert_eq!((error.kind, error.to_string().as_str()), (Kind::Examples, message));
+        assert_eq!(error, Untrained::Data(message.to_owned()));
     };
     check(&[], &[], "the examples have 0 label(s), at least 2 are needed");
     check(&[("x", "a"), ("y", "a")], &[], "the examples have 1 label(s), at least 2 are needed");

@@ -1,10 +1,10 @@
 //! Training, storing, answering.
 
-use intendant_component::training::{Silent, TrainContext};
+use intendant_component::training::{Silent, TrainContext, Untrained};
 use intendant_numeric::random::Random;
 use intendant_recommend::{
-    Filter, Item, Kind, Method, Mode, Options, Ratings, Reason, Recommended, Recommender, Report, Request,
-    Seen, train,
+    Filter, Item, Method, Mode, Options, Ratings, Reason, Recommended, Recommender, Report, Request, Seen,
+    train,
 };
 
 use crate::sets;
@@ -144,7 +144,7 @@ fn catalogues_alone_and_ratings_alone_suffice() {
     let twice = vec![catalogue[0].clone(), catalogue[0].clone()];
     let error = |catalogue, ratings: &Ratings, method| {
         let error = train(catalogue, ratings, &Options { method, liked_from: None }, &CONTEXT).unwrap_err();
-        assert_eq!(error.kind, Kind::Data);
+        assert!(matches!(error, Untrained::Data(_)));
         error.to_string()
     };
     assert_eq!(error(twice, &ratings, Method::Auto), "item `b0` is in the catalogue twice");
