@@ -25,6 +25,9 @@ mod renewal;
 /// How often files of certificates are looked at.
 const FILES_PAUSE: Duration = Duration::from_secs(10);
 
+/// Files of a project: a folder with one of them is none to show to everybody.
+const PRIVATE: [&str; 4] = ["intendant.yml", "endpoints.yml", "credentials.yml", "config.yml"];
+
 /// How connections are secured.
 #[derive(Default)]
 pub struct Security {
@@ -160,6 +163,13 @@ pub fn dressed(router: Router, front: &FrontArgs) -> Result<Router, Failure> {
 }
 
 fn files(folder: &Path) -> Result<Front, Failure> {
+    if let Some(file) = PRIVATE.into_iter().find(|file| folder.join(file).exists()) {
+        let message = format!(
+            "--static-files {}: everybody could read {file} there; name the folder of the built front end",
+            folder.display()
+        );
+        return Err(Failure::new("", message));
+    }
     Front::new(folder)
         .map_err(|error| Failure::new("", format!("--static-files {}: {error}", folder.display())))
 }

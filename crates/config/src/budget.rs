@@ -21,7 +21,7 @@ pub struct BudgetSection {
     pub database: Option<String>,
     /// What an acknowledged line survives: `process` (its death) or `power` (its loss too).
     pub durability: Durable,
-    /// A Redis that counters are told to; the database decides.
+    /// A Redis that keeps the counters, too, and turns away what surely cannot be paid; the database decides.
     pub redis: Option<String>,
     /// The name of this project in accounts.
     pub project: String,

@@ -1,10 +1,12 @@
 //! The ledger of spent money in SQLite or PostgreSQL.
 //!
-//! All work of a process goes through one task, and whatever piles up while it is busy shares one
+//! All work of a process goes through one writer, and whatever piles up while it is busy shares one
 //! transaction; between processes the transaction holds the database's lock from its first read to
 //! its commit. So decisions see what all others decided, and there is nothing to try again. SQL and
-//! the form of rows are in [`crate::ledger_sql`]; the databases differ in how the lock is taken.
+//! the form of rows are in [`crate::ledger_sql`]; the databases differ in how the lock is taken, and
+//! in where the writer runs.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,10 +52,10 @@ pub async fn open(
     }
     Ok(match sql_settings::read(&config, "budget.database", DATABASE_DEFAULT, environment)? {
         SqlSettings::Sqlite(path) => {
-            Arc::new(GroupLedger::start(SqliteLedger::open(&path, durability).await?))
+            Arc::new(GroupLedger::start(SqliteLedger::open(&path, durability).await?)?)
         }
         SqlSettings::Postgres(settings) => {
-            Arc::new(GroupLedger::start(PostgresLedger::open(&settings).await?))
+            Arc::new(GroupLedger::start(PostgresLedger::open(&settings).await?)?)
         }
         SqlSettings::MySql(_) => return Err(SqlSettings::no_mysql("budget.database")),
     })
@@ -63,6 +65,15 @@ pub async fn open(
 pub trait Database: Send + Sync + Sized + 'static {
     /// The connection that writes.
     type Writer: Send;
+
+    /// Runs the writer to its end, beside the caller.
+    ///
+    /// # Errors
+    /// When there is no place for it to run.
+    fn run_writer(run: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        tokio::spawn(run);
+        Ok(())
+    }
 
     /// Connects.
     fn connect(&self) -> BoxFuture<'_, Result<Self::Writer>>;
@@ -86,7 +97,7 @@ pub trait Database: Send + Sync + Sized + 'static {
     fn history<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Vec<Entry>>>;
 }
 
-/// A ledger whose work is done by one task, which ends with it.
+/// A ledger whose work is done by one writer, which ends with it.
 pub struct GroupLedger<D> {
     database: Arc<D>,
     jobs: mpsc::Sender<Job>,
@@ -98,13 +109,16 @@ enum Job {
 }
 
 impl<D: Database> GroupLedger<D> {
-    /// Starts the task.
-    pub fn start(database: D) -> Self {
+    /// Starts the writer.
+    ///
+    /// # Errors
+    /// When there is no place for it to run.
+    pub fn start(database: D) -> Result<Self> {
         let database = Arc::new(database);
         let (jobs, receiver) = mpsc::channel(WAITING_MAX);
         let writer = Writer { database: Arc::clone(&database), connection: None, transactions: 0 };
-        tokio::spawn(writer.run(receiver));
-        Self { database, jobs }
+        D::run_writer(writer.run(receiver))?;
+        Ok(Self { database, jobs })
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {

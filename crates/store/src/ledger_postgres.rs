@@ -24,6 +24,11 @@ pub struct PostgresLedger {
     readers: PgPool,
 }
 
+/// The connection that writes.
+pub struct PostgresWriter {
+    connection: PgConnection,
+}
+
 impl PostgresLedger {
     /// Creates the tables where they are missing; waits for a server that is not there yet.
     ///
@@ -47,15 +52,29 @@ fn write_all() -> String {
     )
 }
 
-impl Database for PostgresLedger {
-    type Writer = PgConnection;
+async fn store(connection: &mut PgConnection, changes: &Changes) -> std::result::Result<(), sqlx::Error> {
+    form::put_limits!(connection, changes);
+    if !changes.is_empty {
+        let query = sqlx::query(AssertSqlSafe(write_all()));
+        let query = query.bind(&changes.entries).bind(&changes.counters).bind(&changes.requests);
+        query.execute(&mut *connection).await?;
+    }
+    sqlx::query("COMMIT").execute(connection).await.map(drop)
+}
 
-    fn connect(&self) -> BoxFuture<'_, Result<PgConnection>> {
-        Box::pin(async move { self.options.connect().await.map_err(|error| failed("connect to", error)) })
+impl Database for PostgresLedger {
+    type Writer = PostgresWriter;
+
+    fn connect(&self) -> BoxFuture<'_, Result<PostgresWriter>> {
+        Box::pin(async move {
+            let connection = self.options.connect().await.map_err(|error| failed("connect to", error))?;
+            Ok(PostgresWriter { connection })
+        })
     }
 
-    fn begin<'a>(connection: &'a mut PgConnection, needs: &'a Needs) -> BoxFuture<'a, Result<Sheet>> {
+    fn begin<'a>(writer: &'a mut PostgresWriter, needs: &'a Needs) -> BoxFuture<'a, Result<Sheet>> {
         Box::pin(async move {
+            let connection = &mut writer.connection;
             sqlx::raw_sql(BEGIN).execute(&mut *connection).await.map_err(|error| failed("lock", error))?;
             let mut sheet = Sheet::default();
             let overdue_before = needs.overdue_before.map_or(i64::MIN, |time| time.micros);
@@ -63,43 +82,27 @@ impl Database for PostgresLedger {
             let query = query.bind(form::request_ids(needs)).bind(overdue_before);
             let rows = query.fetch_all(&mut *connection).await.map_err(|error| failed("read", error))?;
             form::take_requests(&mut sheet, rows);
-            let query = sqlx::query_as(AssertSqlSafe(DIALECT.select_counters()));
-            let query = query.bind(form::accounts(needs, &sheet));
-            let rows = query.fetch_all(connection).await.map_err(|error| failed("read", error))?;
-            form::take_counters(&mut sheet, rows);
+            for accounts in
+                [Some(form::accounts(needs)), form::further_accounts(needs, &sheet)].iter().flatten()
+            {
+                let query = sqlx::query_as(AssertSqlSafe(DIALECT.select_counters("$1"))).bind(accounts);
+                let rows = query.fetch_all(&mut *connection).await.map_err(|error| failed("read", error))?;
+                form::take_counters(&mut sheet, rows);
+            }
             Ok(sheet)
         })
     }
 
-    fn commit<'a>(connection: &'a mut PgConnection, changes: &'a Changes) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            let failed = |error| failed("write to", error);
-            for (account, limit) in &changes.limits {
-                let query = match limit {
-                    Some(limit) => sqlx::query(form::SET_LIMIT).bind(account).bind(limit),
-                    None => sqlx::query(form::DROP_LIMIT).bind(account),
-                };
-                query.execute(&mut *connection).await.map_err(failed)?;
-            }
-            if !changes.is_empty {
-                let query = sqlx::query(AssertSqlSafe(write_all()));
-                let query = query.bind(&changes.entries).bind(&changes.counters).bind(&changes.requests);
-                query.execute(&mut *connection).await.map_err(failed)?;
-            }
-            sqlx::query("COMMIT").execute(connection).await.map_err(failed)?;
-            Ok(())
-        })
+    fn commit<'a>(writer: &'a mut PostgresWriter, changes: &'a Changes) -> BoxFuture<'a, Result<()>> {
+        let stored = store(&mut writer.connection, changes);
+        Box::pin(async move { stored.await.map_err(|error| failed("write to", error)) })
     }
 
-    fn sweep(connection: &mut PgConnection, before: Timestamp) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move {
-            let swept = sqlx::query(form::SWEEP).bind(before.micros).execute(connection).await;
-            swept.map(drop).map_err(|error| failed("sweep", error))
-        })
-    }
+    form::shared!(PostgresWriter, failed);
 
-    fn rebuild(connection: &mut PgConnection) -> BoxFuture<'_, Result<Vec<Slot>>> {
+    fn rebuild(writer: &mut PostgresWriter) -> BoxFuture<'_, Result<Vec<Slot>>> {
         Box::pin(async move {
+            let connection = &mut writer.connection;
             let failed = |error| failed("rebuild the counters in", error);
             sqlx::raw_sql(BEGIN).execute(&mut *connection).await.map_err(failed)?;
             let query = sqlx::query_as(AssertSqlSafe(DIALECT.select_wrong()));
@@ -110,27 +113,6 @@ impl Database for PostgresLedger {
             query.bind(made).execute(&mut *connection).await.map_err(failed)?;
             sqlx::query("COMMIT").execute(connection).await.map_err(failed)?;
             Ok(wrong)
-        })
-    }
-
-    fn read(&self, since: Timestamp, counters_max: u32) -> BoxFuture<'_, Result<Sheet>> {
-        Box::pin(async move {
-            let query = sqlx::query_as(form::READ).bind(since.micros).bind(i64::from(counters_max));
-            let rows = query.fetch_all(&self.readers).await.map_err(|error| failed("read", error))?;
-            let mut sheet = Sheet::default();
-            form::take_counters(&mut sheet, rows);
-            Ok(sheet)
-        })
-    }
-
-    fn history<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Vec<Entry>>> {
-        Box::pin(async move {
-            let (pattern, kinds) = form::filters(wanted);
-            let since = wanted.since.map_or(i64::MIN, |since| since.micros);
-            let query = sqlx::query_as(form::HISTORY).bind(pattern).bind(since).bind(kinds);
-            let query = query.bind(i64::from(wanted.lines_max));
-            let rows = query.fetch_all(&self.readers).await.map_err(|error| failed("read", error))?;
-            Ok(rows.into_iter().map(form::entry).collect())
         })
     }
 }

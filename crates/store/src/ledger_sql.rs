@@ -67,9 +67,9 @@ impl Dialect {
         )
     }
 
-    /// Counters from slots on, and limits: `$1` accounts with slots.
-    pub fn select_counters(self) -> String {
-        let each = self.each("$1");
+    /// Counters from slots on, limits, and how many lines there are: the parameter has accounts with slots.
+    pub fn select_counters(self, parameter: &str) -> String {
+        let each = self.each(parameter);
         format!(
             "SELECT c.account, c.slot, c.spent, c.reserved, c.granted, c.saved, c.uncertain, c.requests, c.warned \
              FROM {each} CROSS JOIN budget_counters AS c \
@@ -268,20 +268,77 @@ impl Changes {
     }
 }
 
+/// What both databases do with the same words: the methods of [`crate::ledger::Database`] that only
+/// read, and limits that were set by hand. `$failed` makes an error of what was tried.
+macro_rules! shared {
+    ($writer:ty, $failed:path) => {
+        fn sweep(writer: &mut $writer, before: Timestamp) -> BoxFuture<'_, Result<()>> {
+            Box::pin(async move {
+                let query = sqlx::query($crate::ledger_sql::SWEEP).bind(before.micros);
+                query.execute(&mut writer.connection).await.map(drop).map_err(|error| $failed("sweep", error))
+            })
+        }
+
+        fn read(&self, since: Timestamp, counters_max: u32) -> BoxFuture<'_, Result<Sheet>> {
+            Box::pin(async move {
+                let query = sqlx::query_as($crate::ledger_sql::READ).bind(since.micros);
+                let rows = query.bind(i64::from(counters_max)).fetch_all(&self.readers).await;
+                let mut sheet = Sheet::default();
+                let rows = rows.map_err(|error| $failed("read", error))?;
+                $crate::ledger_sql::take_counters(&mut sheet, rows);
+                Ok(sheet)
+            })
+        }
+
+        fn history<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Vec<Entry>>> {
+            Box::pin(async move {
+                let (pattern, kinds) = $crate::ledger_sql::filters(wanted);
+                let since = wanted.since.map_or(i64::MIN, |since| since.micros);
+                let query = sqlx::query_as($crate::ledger_sql::HISTORY).bind(pattern).bind(since).bind(kinds);
+                let rows = query.bind(i64::from(wanted.lines_max)).fetch_all(&self.readers).await;
+                let rows: Vec<_> = rows.map_err(|error| $failed("read", error))?;
+                Ok(rows.into_iter().map($crate::ledger_sql::entry).collect())
+            })
+        }
+    };
+}
+/// Stores limits that were set by hand, or takes them away.
+macro_rules! put_limits {
+    ($connection:expr, $changes:expr) => {
+        for (account, limit) in &$changes.limits {
+            let query = match limit {
+                Some(limit) => sqlx::query($crate::ledger_sql::SET_LIMIT).bind(account).bind(limit),
+                None => sqlx::query($crate::ledger_sql::DROP_LIMIT).bind(account),
+            };
+            query.execute(&mut *$connection).await?;
+        }
+    };
+}
+pub(crate) use {put_limits, shared};
+
 /// The ids of needed requests as JSON.
 pub fn request_ids(needs: &Needs) -> String {
     // One item per row, as `->>0` of it is the id.
     needs.requests.iter().map(|id| json!([id])).collect::<Value>().to_string()
 }
 
-/// The needed accounts and those of the requests as JSON.
-pub fn accounts(needs: &Needs, sheet: &Sheet) -> String {
-    let of_requests = sheet.requests.values().flat_map(|request| &request.slots);
-    let mut all: Vec<&Slot> = needs.accounts.iter().chain(of_requests).collect();
+/// The needed accounts as JSON.
+pub fn accounts(needs: &Needs) -> String {
+    let mut all: Vec<&Slot> = needs.accounts.iter().collect();
     // Of each account the earliest slot is enough.
     all.sort();
     all.dedup_by(|later, earlier| later.0 == earlier.0);
     all.into_iter().map(|(account, slot)| json!([account, slot.micros])).collect::<Value>().to_string()
+}
+
+/// The accounts in which loaded requests are counted and that are not needed anyway, or not from so
+/// early on, as JSON; `None` as long as there are none.
+pub fn further_accounts(needs: &Needs, sheet: &Sheet) -> Option<String> {
+    let is_loaded = |slot: &&Slot| needs.accounts.iter().any(|known| known.0 == slot.0 && known.1 <= slot.1);
+    let of_requests = sheet.requests.values().flat_map(|request| &request.slots);
+    let further: Vec<Slot> = of_requests.filter(|slot| !is_loaded(slot)).cloned().collect();
+    let needs = Needs { accounts: further, ..Needs::default() };
+    (!needs.accounts.is_empty()).then(|| accounts(&needs))
 }
 
 /// Puts rows into the sheet.

@@ -1,5 +1,6 @@
 //! The ledger in a SQLite file, for the processes of one machine.
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,8 +9,8 @@ use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind, Result};
 use intendant_port::ledger::{Entry, Needs, Sheet, Slot, Wanted};
 use intendant_talk::time::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, Row, SqliteConnection, SqlitePool};
 
 use crate::ledger::Database;
 use crate::ledger_sql::{self as form, Changes, Dialect};
@@ -18,6 +19,8 @@ use crate::sqlite::{self, BEGIN_ANEW, Log};
 /// Connections for reading.
 const READERS_MAX: u32 = 2;
 const DIALECT: Dialect = Dialect::Sqlite;
+/// Columns of a [`form::RequestRow`].
+const REQUEST_COLUMNS: usize = 9;
 
 /// What an acknowledged line survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,15 +82,59 @@ impl SqliteLedger {
     }
 }
 
+/// Requests and counters by the number of their columns.
+fn sheet_of(rows: &[SqliteRow]) -> std::result::Result<Sheet, sqlx::Error> {
+    let (mut sheet, mut requests, mut counters) = (Sheet::default(), Vec::new(), Vec::new());
+    for row in rows {
+        match row.len() {
+            REQUEST_COLUMNS => requests.push(form::RequestRow::from_row(row)?),
+            _ => counters.push(form::CounterRow::from_row(row)?),
+        }
+    }
+    form::take_requests(&mut sheet, requests);
+    form::take_counters(&mut sheet, counters);
+    Ok(sheet)
+}
+
+async fn store(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    changes: &Changes,
+) -> std::result::Result<(), sqlx::Error> {
+    if changes.is_empty {
+        return sqlx::query("COMMIT").execute(connection).await.map(drop);
+    }
+    form::put_limits!(connection, changes);
+    let query = sqlx::query(AssertSqlSafe(statements.commit.clone()));
+    let query = query.bind(&changes.entries).bind(&changes.counters).bind(&changes.requests);
+    query.execute(connection).await.map(drop)
+}
+
 impl Database for SqliteLedger {
     type Writer = SqliteWriter;
+
+    /// On a thread of its own that does nothing else: handing work over costs more than the work, and
+    /// most where a thread also waits for sockets.
+    fn run_writer(run: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        let unable = |error: std::io::Error| {
+            Error::new(Kind::Unavailable, "cannot start the writer of the ledger").because(error)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(unable)?;
+        let thread = std::thread::Builder::new().name("ledger".to_owned());
+        thread.spawn(move || runtime.block_on(run)).map(drop).map_err(unable)
+    }
 
     fn connect(&self) -> BoxFuture<'_, Result<SqliteWriter>> {
         Box::pin(async move {
             let connection = self.options.connect().await.map_err(|error| failed("open", error))?;
             let statements = Statements {
-                begin: format!("BEGIN IMMEDIATE; {}", DIALECT.select_requests()),
-                counters: DIALECT.select_counters(),
+                // Counters have one column more, by which their rows are known.
+                begin: format!(
+                    "BEGIN IMMEDIATE; {}; SELECT *, 0 FROM ({})",
+                    DIALECT.select_requests(),
+                    DIALECT.select_counters("$3")
+                ),
+                counters: DIALECT.select_counters("$1"),
                 commit: format!(
                     "{}; {}; {}; COMMIT",
                     DIALECT.insert_entries(),
@@ -106,16 +153,17 @@ impl Database for SqliteLedger {
                 // Nearly all of it is folded already. Readers of old states may forbid it for now.
                 drop(sqlx::raw_sql(BEGIN_ANEW).execute(&mut *connection).await);
             }
-            let mut sheet = Sheet::default();
             let overdue_before = needs.overdue_before.map_or(i64::MIN, |time| time.micros);
-            let query = sqlx::query_as(AssertSqlSafe(statements.begin.clone()));
-            let query = query.bind(form::request_ids(needs)).bind(overdue_before);
+            let query = sqlx::query(AssertSqlSafe(statements.begin.clone()));
+            let query = query.bind(form::request_ids(needs)).bind(overdue_before).bind(form::accounts(needs));
+            // One trip to the connection's thread for all of it.
             let rows = query.fetch_all(&mut *connection).await.map_err(|error| failed("lock", error))?;
-            form::take_requests(&mut sheet, rows);
-            let query = sqlx::query_as(AssertSqlSafe(statements.counters.clone()));
-            let query = query.bind(form::accounts(needs, &sheet));
-            let rows = query.fetch_all(&mut *connection).await.map_err(|error| failed("read", error))?;
-            form::take_counters(&mut sheet, rows);
+            let mut sheet = sheet_of(&rows).map_err(|error| failed("read", error))?;
+            if let Some(further) = form::further_accounts(needs, &sheet) {
+                let query = sqlx::query_as(AssertSqlSafe(statements.counters.clone())).bind(further);
+                let rows = query.fetch_all(connection).await.map_err(|error| failed("read", error))?;
+                form::take_counters(&mut sheet, rows);
+            }
             Ok(sheet)
         })
     }
@@ -123,32 +171,12 @@ impl Database for SqliteLedger {
     fn commit<'a>(writer: &'a mut SqliteWriter, changes: &'a Changes) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let SqliteWriter { connection, log, statements } = writer;
-            let failed = |error| failed("write to", error);
-            if changes.is_empty {
-                sqlx::query("COMMIT").execute(connection).await.map_err(failed)?;
-                return Ok(());
-            }
             log.is_new.store(true, Ordering::Relaxed);
-            for (account, limit) in &changes.limits {
-                let query = match limit {
-                    Some(limit) => sqlx::query(form::SET_LIMIT).bind(account).bind(limit),
-                    None => sqlx::query(form::DROP_LIMIT).bind(account),
-                };
-                query.execute(&mut *connection).await.map_err(failed)?;
-            }
-            let query = sqlx::query(AssertSqlSafe(statements.commit.clone()));
-            let query = query.bind(&changes.entries).bind(&changes.counters).bind(&changes.requests);
-            query.execute(connection).await.map_err(failed)?;
-            Ok(())
+            store(connection, statements, changes).await.map_err(|error| failed("write to", error))
         })
     }
 
-    fn sweep(writer: &mut SqliteWriter, before: Timestamp) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move {
-            let swept = sqlx::query(form::SWEEP).bind(before.micros).execute(&mut writer.connection).await;
-            swept.map(drop).map_err(|error| failed("sweep", error))
-        })
-    }
+    form::shared!(SqliteWriter, failed);
 
     fn rebuild(writer: &mut SqliteWriter) -> BoxFuture<'_, Result<Vec<Slot>>> {
         Box::pin(async move {
@@ -162,27 +190,6 @@ impl Database for SqliteLedger {
             query.bind("").bind(made).execute(&mut *connection).await.map_err(failed)?;
             sqlx::query("COMMIT").execute(connection).await.map_err(failed)?;
             Ok(wrong)
-        })
-    }
-
-    fn read(&self, since: Timestamp, counters_max: u32) -> BoxFuture<'_, Result<Sheet>> {
-        Box::pin(async move {
-            let query = sqlx::query_as(form::READ).bind(since.micros).bind(i64::from(counters_max));
-            let rows = query.fetch_all(&self.readers).await.map_err(|error| failed("read", error))?;
-            let mut sheet = Sheet::default();
-            form::take_counters(&mut sheet, rows);
-            Ok(sheet)
-        })
-    }
-
-    fn history<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Vec<Entry>>> {
-        Box::pin(async move {
-            let (pattern, kinds) = form::filters(wanted);
-            let since = wanted.since.map_or(i64::MIN, |since| since.micros);
-            let query = sqlx::query_as(form::HISTORY).bind(pattern).bind(since).bind(kinds);
-            let query = query.bind(i64::from(wanted.lines_max));
-            let rows = query.fetch_all(&self.readers).await.map_err(|error| failed("read", error))?;
-            Ok(rows.into_iter().map(form::entry).collect())
         })
     }
 }

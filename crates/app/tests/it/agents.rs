@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{archives, binary, intendant, succeed};
 
-fn export() -> Sandbox {
+pub fn export() -> Sandbox {
     let text = |text: &str| json!({"type": 0, "lang": "en", "speech": [text]});
     let phrase = |text: &str| json!({"data": [{"text": text}]});
     let settings = json!({"displayName": "bakery", "language": "en", "mlMinConfidence": 0.3,

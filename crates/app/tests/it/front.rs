@@ -82,6 +82,15 @@ fn a_front_end_is_served_as_it_was_built() {
 }
 
 #[test]
+fn a_folder_with_settings_is_not_shown() {
+    let sandbox = site();
+    sandbox.write("intendant.yml", "{}").unwrap();
+    let output = crate::intendant(sandbox.path(), &["run", "--enable-api", "--static-files", "."]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("everybody could read intendant.yml"), "{told}");
+}
+
+#[test]
 fn systemd_is_told() {
     let sandbox = site();
     let socket = UnixDatagram::bind(sandbox.at("notify")).unwrap();
@@ -203,7 +212,7 @@ fn nginx_passes_on_what_the_example_says() {
     server.stop().unwrap();
 }
 
-fn rcgen_pem() -> (String, String) {
+pub fn rcgen_pem() -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate =
         rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();

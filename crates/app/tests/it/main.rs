@@ -1,6 +1,7 @@
 //! The binary as its users meet it: files, command line, HTTP, a browser, an action server.
 #![allow(clippy::unwrap_used)]
 
+mod acme;
 mod agents;
 mod channels;
 mod cli;
@@ -9,6 +10,7 @@ mod delivery;
 mod elsewhere;
 mod foreign;
 mod front;
+mod gateway;
 mod interactive;
 mod jobs;
 mod knowledge_base;
