@@ -9,7 +9,10 @@
 
 mod assistant;
 mod concepts;
+mod exchange;
+mod familiar;
 mod fill;
+mod lesson;
 mod lexicon;
 mod matcher;
 mod pattern;
@@ -21,6 +24,6 @@ pub mod values;
 mod words;
 
 pub use assistant::Assistant;
+pub use exchange::{Answer, FoundIntent, Input, Query, Reply, Said, Step};
 pub use lexicon::SessionEntities;
 pub use session::{ActiveContext, CONTEXT_LIFETIME_MS, Filling, Session};
-pub use turn::{Answer, FoundIntent, Input, Query, Reply, Said, Step};

@@ -3,26 +3,23 @@
 //! Three ways, the surest first: a phrase literally; a phrase with other entities in its gaps; and a
 //! classifier of the `nlu` crate, trained on the phrases. The classifier gives probabilities over all
 //! intents; only those whose input contexts are active take part, and share what the others leave.
-//! What an intent answers counts as an example of it, as it names its subject in other words.
-//! Phrases of fallback intents are examples of what is meant by none.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use intendant_component::stored::{Stored, Unreadable};
 use intendant_component::training::TrainContext;
-use intendant_nlu::Pipeline;
-use intendant_numeric::random::hash_bytes;
-use intendant_talk::data::{ComponentSpec, Example, NluData};
+use intendant_nlu::{Pipeline, spec};
+use intendant_talk::data::{ComponentSpec, NluData};
 use intendant_talk::domain::{Domain, IntentInfo};
-use intendant_talk::message::Object;
 use serde_json::{Value, json};
 
-use crate::concepts;
-use crate::lexicon::{Lexicon, Mention, kind_of};
+use crate::familiar::Familiar;
+use crate::lesson;
+use crate::lexicon::{Lexicon, Mention};
 use crate::pattern::{Capture, Pattern};
 use crate::system::{self, Way};
 use crate::values::{Agent, Intent, Phrase};
-use crate::words::{Words, is_unspaced, key};
+use crate::words::{Words, key};
 
 /// The threshold of an agent that names none.
 pub(crate) const DEFAULT_MIN_CONFIDENCE: f64 = 0.3;
@@ -36,8 +33,6 @@ const SCALE: f64 = 0.2;
 const FAMILIAR_MIN: f64 = 0.2;
 /// The language that the classifier is told: texts come to it with spaces, whatever they are in.
 const SPACED_LANGUAGE: &str = "en";
-/// What stands for an entity in texts that the classifier sees.
-const GAP_WORD: &str = "xx";
 
 /// Finds intents in one language.
 pub(crate) struct Matcher {
@@ -46,8 +41,7 @@ pub(crate) struct Matcher {
     exact: HashMap<String, Vec<usize>>,
     /// Phrases with gaps.
     pub(crate) patterns: Vec<(usize, Pattern)>,
-    /// Words and pieces of words of all phrases, hashed.
-    known: HashSet<u64>,
+    familiar: Familiar,
     pipeline: Option<Pipeline>,
 }
 
@@ -82,9 +76,14 @@ pub(crate) fn chain(language: &str) -> Vec<String> {
     chain
 }
 
-fn phrases<'a>(intent: &'a Intent, chain: &'a [String]) -> impl Iterator<Item = &'a Phrase> {
-    let spoken = |name: &str| chain.iter().any(|language| language.eq_ignore_ascii_case(name));
-    intent.phrases.iter().filter(move |(name, _)| spoken(name)).flat_map(|(_, phrases)| phrases)
+/// Whether a language is one of those that a message is understood in.
+pub(crate) fn speaks(chain: &[String], language: &str) -> bool {
+    chain.iter().any(|name| name.eq_ignore_ascii_case(language))
+}
+
+/// The phrases of an intent in some languages.
+pub(crate) fn phrases<'a>(intent: &'a Intent, chain: &'a [String]) -> impl Iterator<Item = &'a Phrase> {
+    intent.phrases.iter().filter(|(name, _)| speaks(chain, name)).flat_map(|(_, phrases)| phrases)
 }
 
 impl Matcher {
@@ -94,7 +93,7 @@ impl Matcher {
     /// When training was cancelled or refused, with the reason.
     pub(crate) fn train(agent: &Agent, language: &str, context: &TrainContext<'_>) -> Result<Self, String> {
         let mut matcher = Self::untrained(agent, language);
-        let examples = matcher.examples(agent, &chain(language));
+        let examples = lesson::examples(agent, &chain(language));
         let mut labels: Vec<&str> = examples.iter().filter_map(|example| example.intent.as_deref()).collect();
         labels.sort_unstable();
         labels.dedup();
@@ -132,51 +131,23 @@ impl Matcher {
         let chain = chain(language);
         let lexicon = Lexicon::of(agent, &chain);
         let mut exact: HashMap<String, Vec<usize>> = HashMap::new();
-        let (mut patterns, mut known) = (Vec::new(), HashSet::new());
+        let (mut patterns, mut familiar) = (Vec::new(), Familiar::default());
         for (at, intent) in agent.intents.iter().enumerate().filter(|(_, intent)| intent.is_on()) {
             for phrase in phrases(intent, &chain) {
-                let pattern = Pattern::of_phrase(phrase);
+                let (text, pattern) = (phrase.text(), Pattern::of_phrase(phrase));
                 if !phrase.is_template {
-                    let owners = exact.entry(key(&phrase.text())).or_default();
+                    let owners = exact.entry(key(&text)).or_default();
                     if owners.last() != Some(&at) {
                         owners.push(at);
                     }
                 }
-                let text = phrase.text();
-                let words = Words::of(&text);
-                known.extend(pieces(&words).into_iter().map(|(hash, _)| hash));
-                known.extend(concepts::of(&words).into_iter().map(concept));
+                familiar.learn(&Words::of(&text));
                 if pattern.names_entities() && !patterns.contains(&(at, pattern.clone())) {
                     patterns.push((at, pattern));
                 }
             }
         }
-        Self { lexicon, exact, patterns, known, pipeline: None }
-    }
-
-    fn examples(&self, agent: &Agent, chain: &[String]) -> Vec<Example> {
-        let mut examples = Vec::new();
-        let learned = agent.intents.iter().filter(|intent| intent.is_on() && intent.is_learned);
-        for intent in learned {
-            let mut texts: Vec<String> = Vec::new();
-            if !intent.is_fallback {
-                texts.extend(answers(agent, intent, chain));
-            }
-            for phrase in phrases(intent, chain) {
-                let text = phrase.text();
-                let has_gaps = phrase.parts.iter().any(|part| part.alias.is_some());
-                if !phrase.is_template {
-                    texts.push(text.clone());
-                }
-                if phrase.is_template || has_gaps {
-                    texts.push(with_gap_words(phrase));
-                }
-            }
-            for text in texts.iter().map(|text| self.for_classifier(text)).filter(|text| !text.is_empty()) {
-                examples.push(Example { text, intent: Some(intent.name.clone()), ..Example::default() });
-            }
-        }
-        examples
+        Self { lexicon, exact, patterns, familiar, pipeline: None }
     }
 
     /// Intents of some candidates that a message may mean, the likeliest first; ties in order.
@@ -247,14 +218,13 @@ impl Matcher {
         let Some(pipeline) = &self.pipeline else { return Vec::new() };
         let mut shares: BTreeMap<String, f64> = BTreeMap::new();
         let mut add = |text: &str, share: f64| {
-            for intent in pipeline.parse(&self.for_classifier(text)).intent_ranking.into_iter().flatten() {
+            for intent in pipeline.parse(&lesson::seen(text)).intent_ranking.into_iter().flatten() {
                 if let Some(name) = intent.name {
                     *shares.entry(name).or_default() += share * intent.confidence.unwrap_or(0.0);
                 }
             }
         };
-        let general = self.generalized(text, mentions);
-        match general {
+        match self.generalized(text, mentions) {
             None => add(text.raw, 1.0),
             Some(general) => {
                 add(text.raw, 0.5);
@@ -268,25 +238,19 @@ impl Matcher {
         };
         let weights: Vec<(usize, f64)> = candidates.iter().filter_map(weigh).collect();
         let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
-        let familiar = self.familiarity(text, mentions);
+        let is_named = |at: usize| {
+            let covers = |mention: &&Mention| (mention.start..mention.end).contains(&at);
+            mentions.iter().filter(covers).any(|mention| !self.lexicon.is_open(&mention.kind))
+        };
+        let familiar = self.familiar.share(text, is_named);
         if sum <= 0.0 || familiar <= FAMILIAR_MIN {
             return Vec::new();
         }
-        let score = |weight: f64| (weight / sum).powf(SCALE) * familiar.min(1.0).sqrt();
+        let score = |weight: f64| (weight / sum).powf(SCALE) * familiar.sqrt();
         weights
             .into_iter()
             .map(|(intent, weight)| Guess { intent, score: score(weight), captures: Vec::new() })
             .collect()
-    }
-
-    /// A text as the classifier sees it, with the groups of common sayings that it is of.
-    fn for_classifier(&self, text: &str) -> String {
-        let mut spaced = spaced(text);
-        for group in concepts::of(&Words::of(text)) {
-            spaced.push_str(" xx");
-            spaced.push_str(group);
-        }
-        spaced
     }
 
     /// The text with words in place of entities that phrases have as gaps.
@@ -301,7 +265,7 @@ impl Matcher {
             match here.max_by_key(|mention| mention.end) {
                 Some(mention) if mention.end > at => {
                     general.push_str(&text.raw[byte..text.words[at].start]);
-                    general.push_str(&gap_word(&mention.kind));
+                    general.push_str(&lesson::gap_word(&mention.kind));
                     byte = text.words[mention.end - 1].end;
                     at = mention.end;
                 }
@@ -310,29 +274,6 @@ impl Matcher {
         }
         general.push_str(&text.raw[byte..]);
         (byte > 0).then_some(general)
-    }
-
-    /// How much of a text phrases have, too, from 0 to 1.
-    fn familiarity(&self, text: &Words<'_>, mentions: &[Mention]) -> f64 {
-        let mut sums = (0.0, 0.0);
-        for (at, word) in text.words.iter().enumerate() {
-            let in_mention = mentions.iter().any(|mention| {
-                (mention.start..mention.end).contains(&at) && !self.lexicon.is_open(&mention.kind)
-            });
-            let (whole, parts) = word_pieces(&word.norm);
-            let known = parts.iter().filter(|part| self.known.contains(part)).count() as f64;
-            let share = if in_mention || self.known.contains(&whole) {
-                1.0
-            } else {
-                0.8 * (known / parts.len().max(1) as f64)
-            };
-            sums.0 += share;
-            sums.1 += 1.0;
-        }
-        if concepts::of(text).into_iter().any(|group| self.known.contains(&concept(group))) {
-            return 1.0;
-        }
-        if sums.1 == 0.0 { 0.0 } else { sums.0 / sums.1 }
     }
 
     /// Whether a phrase of an intent is nothing but a gap for anything.
@@ -346,105 +287,9 @@ impl Matcher {
 }
 
 fn specs() -> Vec<ComponentSpec> {
-    let spec = |name: &str, options: Value| ComponentSpec {
-        name: name.to_owned(),
-        options: match options {
-            Value::Object(options) => options,
-            _ => Object::new(),
-        },
-        ..ComponentSpec::default()
-    };
     vec![
         spec("WhitespaceTokenizer", Value::Null),
         spec("CountVectorsFeaturizer", Value::Null),
         spec("DIETClassifier", json!({"entity_recognition": false, "ranking_length": 0})),
     ]
-}
-
-/// A text as the classifier shall see it: never a command of its own, letters of scripts without
-/// spaces as words.
-fn spaced(text: &str) -> String {
-    let text = text.trim().trim_start_matches('/');
-    if !text.chars().any(is_unspaced) {
-        return text.to_owned();
-    }
-    let mut spaced = String::with_capacity(text.len() * 2);
-    for c in text.chars() {
-        let unspaced = is_unspaced(c);
-        if unspaced {
-            spaced.push(' ');
-        }
-        spaced.push(c);
-    }
-    format!("{text} {spaced}")
-}
-
-fn gap_word(kind: &str) -> String {
-    let letters: String = kind.chars().filter(|c| c.is_alphanumeric()).collect();
-    format!("{GAP_WORD}{letters}")
-}
-
-fn with_gap_words(phrase: &Phrase) -> String {
-    if phrase.is_template {
-        let text = phrase.text();
-        let words = text.split_inclusive(char::is_whitespace).map(|token| {
-            let word = token.trim_end();
-            match word.strip_prefix('@') {
-                Some(name) if !name.is_empty() => {
-                    let kind = name.split(':').next().unwrap_or(name);
-                    format!("{}{}", gap_word(&kind_of(kind)), &token[word.len()..])
-                }
-                _ => token.to_owned(),
-            }
-        });
-        return words.collect();
-    }
-    let parts = phrase.parts.iter().map(|part| match (&part.meta, &part.alias) {
-        (Some(meta), Some(_)) => gap_word(&kind_of(meta)),
-        _ => part.text.clone(),
-    });
-    parts.collect()
-}
-
-/// Hashes of the words of a text and of their pieces.
-fn pieces(text: &Words<'_>) -> Vec<(u64, bool)> {
-    let mut all = Vec::new();
-    for word in &text.words {
-        let (whole, parts) = word_pieces(&word.norm);
-        all.push((whole, true));
-        all.extend(parts.into_iter().map(|part| (part, false)));
-    }
-    all
-}
-
-fn concept(group: &str) -> u64 {
-    hash_bytes(3, group.as_bytes())
-}
-
-/// What an intent answers in a language: words of its subject that its phrases may lack.
-fn answers(agent: &Agent, intent: &Intent, chain: &[String]) -> Vec<String> {
-    const WORDS_MAX: usize = 60;
-    let own = agent.settings.own_language();
-    let messages = intent.response().map_or(&[][..], |response| &response.messages);
-    let spoken = messages.iter().filter(|message| {
-        let language = message.language.as_deref().unwrap_or(own);
-        chain.iter().any(|name| name.eq_ignore_ascii_case(language))
-    });
-    let texts = spoken.filter_map(|message| {
-        let said = message.texts.first()?;
-        let words: Vec<&str> = said.split_whitespace().take(WORDS_MAX).collect();
-        (words.len() > 3).then(|| words.join(" "))
-    });
-    texts.collect()
-}
-
-/// The hash of a word, and of its runs of four letters.
-fn word_pieces(word: &str) -> (u64, Vec<u64>) {
-    const RUN: usize = 4;
-    let padded: Vec<char> = std::iter::once(' ').chain(word.chars()).chain([' ']).collect();
-    let parts = padded.windows(RUN.min(padded.len())).map(|run| {
-        let run: String = run.iter().collect();
-        hash_bytes(2, run.as_bytes())
-    });
-    (hash_bytes(1, word.as_bytes()), parts.collect())
 }

@@ -1,27 +1,25 @@
-//! A server for one agent: sessions in memory, and its webhook.
+//! A server for one agent: messages in their conversations, and its webhook.
 //!
-//! Messages of one session are answered one after the other, those of different sessions at once. A
-//! session that nobody used for half an hour is forgotten, as Dialogflow does; so is every session
-//! when the process ends.
+//! Messages of one conversation are answered one after the other, those of different ones at once. A
+//! message that was begun is finished, whether its client still waits or not.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use intendant_agent::{ActiveContext, Answer, Assistant, Query, Session, SessionEntities, Step};
+use intendant_agent::{ActiveContext, Answer, Assistant, Query, Reply, Session, SessionEntities, Step};
 use intendant_dialogflow_format::wire;
 use intendant_port::clock::Clock;
 use intendant_port::web::{Request, Web};
+use intendant_store::agent_sessions::AgentSessions;
 use intendant_talk::message::Object;
 
-/// How long a session is kept without use.
-const SESSION_LIFETIME_MS: i64 = 30 * 60 * 1000;
-/// The most sessions that are kept; beyond, the ones longest unused go.
-const SESSIONS_MAX: usize = 50_000;
+pub use crate::sessions::Broken;
+use crate::sessions::{Floor, Sessions};
+
 /// How long the webhook may take.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer that is taken from the webhook.
-const REPLY_BYTES_MAX: usize = 64 * 1024;
+pub const REPLY_BYTES_MAX: usize = 64 * 1024;
 
 /// What the webhook is called with; agents hold no secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,37 +33,28 @@ pub struct WebhookSettings {
 /// Answers messages to an agent.
 pub struct Service {
     assistant: RwLock<Arc<Assistant>>,
-    sessions: Mutex<Sessions>,
+    sessions: Sessions,
     clock: Arc<dyn Clock>,
     web: Arc<dyn Web>,
     webhook: WebhookSettings,
 }
 
-#[derive(Default)]
-struct Sessions {
-    held: HashMap<String, Held>,
-    /// Uses since the unused were last looked for.
-    uses: usize,
-}
-
-struct Held {
-    session: Arc<tokio::sync::Mutex<Session>>,
-    used_ms: i64,
-}
-
-/// A message could not be answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken;
-
 impl Service {
-    /// A server for an agent.
+    /// A server for an agent that keeps its conversations in memory.
     pub fn new(
         assistant: Assistant,
         clock: Arc<dyn Clock>,
         web: Arc<dyn Web>,
         webhook: WebhookSettings,
     ) -> Self {
-        Self { assistant: RwLock::new(Arc::new(assistant)), sessions: Mutex::default(), clock, web, webhook }
+        let assistant = RwLock::new(Arc::new(assistant));
+        Self { assistant, sessions: Sessions::default(), clock, web, webhook }
+    }
+
+    /// The same with conversations in a database, where they outlive the process and other servers go on
+    /// with them.
+    pub fn kept_in(self, database: AgentSessions) -> Self {
+        Self { sessions: Sessions::of(database), ..self }
     }
 
     /// Puts a newly trained agent in place; messages in hand finish with the one they began with.
@@ -88,51 +77,72 @@ impl Service {
     /// # Errors
     /// When answering failed for a reason of ours; it is in the log.
     pub async fn detect(
+        self: &Arc<Self>,
+        session: &str,
+        response_id: &str,
+        message: (Query, Object),
+    ) -> Result<Answer, Broken> {
+        let (service, session, response_id) = (Arc::clone(self), session.to_owned(), response_id.to_owned());
+        let turn = tokio::spawn(async move { service.turn(&session, &response_id, message).await });
+        turn.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "answering a message failed");
+            Err(Broken::Failed)
+        })
+    }
+
+    async fn turn(
         &self,
         session: &str,
         response_id: &str,
         (query, payload): (Query, Object),
     ) -> Result<Answer, Broken> {
         let assistant = self.assistant();
+        let mut floor = self.sessions.take(&self.key(session), self.now_ms()).await?;
         let query = Arc::new(query);
-        let held = self.session(session);
-        let mut session_now = held.lock().await;
-        let begun = {
-            let (assistant, query, mut state) =
-                (Arc::clone(&assistant), Arc::clone(&query), session_now.clone());
-            let work = move || {
-                let step = assistant.begin(&mut state, &query);
-                (state, step)
-            };
-            tokio::task::spawn_blocking(work).await
-        };
-        let (state, mut step) = begun.map_err(|error| {
+        let (begun_by, asked, mut state) =
+            (Arc::clone(&assistant), Arc::clone(&query), floor.session.clone());
+        let begun = tokio::task::spawn_blocking(move || {
+            let step = begun_by.begin(&mut state, &asked);
+            (state, step)
+        });
+        let (state, mut step) = begun.await.map_err(|error| {
             tracing::error!(%error, session, "answering a message failed");
-            Broken
+            Broken::Failed
         })?;
-        *session_now = state;
+        floor.session = state;
         loop {
+            let url = self.webhook_url(&assistant);
             let asked = match step {
-                Step::Done(answer) => return Ok(answer),
-                Step::Ask(asked) => asked,
+                Step::Ask(asked) if !url.is_empty() => asked,
+                Step::Ask(answer) | Step::Done(answer) => {
+                    self.put_back(floor).await?;
+                    return Ok(answer);
+                }
             };
-            let outcome = self.ask(&assistant, session, response_id, (&asked, &payload)).await;
+            self.sessions.keep_hold(&floor).await?;
+            let outcome = self.ask((url, session), response_id, (&asked, &payload)).await;
             if let Err(why) = &outcome {
                 tracing::warn!(session, why, "the webhook did not answer; the agent's own answer stands");
             }
-            step = assistant.resume(&mut session_now, &query, asked, outcome);
+            step = assistant.resume(&mut floor.session, &query, asked, outcome);
         }
+    }
+
+    async fn put_back(&self, floor: Floor) -> Result<(), Broken> {
+        self.sessions.put(floor, self.now_ms()).await
+    }
+
+    fn webhook_url(&self, assistant: &Assistant) -> String {
+        self.webhook.url.clone().unwrap_or_else(|| assistant.agent().settings.webhook.url.clone())
     }
 
     /// Asks the webhook.
     async fn ask(
         &self,
-        assistant: &Assistant,
-        session: &str,
+        (url, session): (String, &str),
         response_id: &str,
         (answer, payload): (&Answer, &Object),
-    ) -> Result<intendant_agent::Reply, String> {
-        let url = self.webhook.url.clone().unwrap_or_else(|| assistant.agent().settings.webhook.url.clone());
+    ) -> Result<Reply, String> {
         let body = wire::write_webhook_call(session, response_id, answer, payload);
         let mut request = Request::json("the agent's webhook", url, &body);
         if let Some(authorization) = &self.webhook.authorization {
@@ -151,55 +161,51 @@ impl Service {
     }
 
     /// Looks at or changes a session between messages.
-    pub async fn with_session<T>(&self, session: &str, run: impl FnOnce(&mut Session) -> T) -> T {
-        let held = self.session(session);
-        let mut state = held.lock().await;
-        state.expire(self.now_ms());
-        run(&mut state)
+    ///
+    /// # Errors
+    /// When the conversations cannot be reached.
+    pub async fn with_session<T>(
+        &self,
+        session: &str,
+        run: impl FnOnce(&mut Session) -> T,
+    ) -> Result<T, Broken> {
+        let now_ms = self.now_ms();
+        let mut floor = self.sessions.take(&self.key(session), now_ms).await?;
+        floor.session.expire(now_ms);
+        let result = run(&mut floor.session);
+        self.put_back(floor).await?;
+        Ok(result)
     }
 
     /// Sets a context of a session.
-    pub async fn set_context(&self, session: &str, context: ActiveContext) {
+    ///
+    /// # Errors
+    /// When the conversations cannot be reached.
+    pub async fn set_context(&self, session: &str, context: ActiveContext) -> Result<(), Broken> {
         let now_ms = self.now_ms();
-        self.with_session(session, |state| state.set(context, now_ms)).await;
+        self.with_session(session, |state| state.set(context, now_ms)).await
     }
 
     /// Sets entities of a session; none ends them.
-    pub async fn set_entities(&self, session: &str, name: &str, entities: Option<SessionEntities>) {
+    ///
+    /// # Errors
+    /// When the conversations cannot be reached.
+    pub async fn set_entities(
+        &self,
+        session: &str,
+        name: &str,
+        entities: Option<SessionEntities>,
+    ) -> Result<(), Broken> {
         self.with_session(session, |state| {
             state.entities.retain(|other| !other.name.eq_ignore_ascii_case(name));
             state.entities.extend(entities);
         })
-        .await;
+        .await
     }
 
-    fn session(&self, name: &str) -> Arc<tokio::sync::Mutex<Session>> {
-        let now_ms = self.now_ms();
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.uses += 1;
-        if sessions.uses > 1_000 || sessions.held.len() >= SESSIONS_MAX {
-            sessions.forget(now_ms);
-        }
-        let held = sessions.held.entry(name.to_owned());
-        let held = held.or_insert_with(|| Held { session: Arc::default(), used_ms: now_ms });
-        if now_ms - held.used_ms > SESSION_LIFETIME_MS {
-            held.session = Arc::default();
-        }
-        held.used_ms = now_ms;
-        Arc::clone(&held.session)
-    }
-}
-
-impl Sessions {
-    fn forget(&mut self, now_ms: i64) {
-        self.uses = 0;
-        self.held.retain(|_, held| now_ms - held.used_ms <= SESSION_LIFETIME_MS);
-        if self.held.len() >= SESSIONS_MAX {
-            let mut times: Vec<i64> = self.held.values().map(|held| held.used_ms).collect();
-            let middle = times.len() / 2;
-            let (_, middle, _) = times.select_nth_unstable(middle);
-            let middle = *middle;
-            self.held.retain(|_, held| held.used_ms > middle);
-        }
+    /// By what a conversation is kept: agents that share a database do not meet in it.
+    fn key(&self, session: &str) -> String {
+        let assistant = self.assistant();
+        format!("{}/{session}", assistant.agent().settings.display_name.as_deref().unwrap_or_default())
     }
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use intendant_agent::Answer;
-use intendant_agents::service::Service;
+use intendant_agents::service::{Broken, Service};
 use intendant_dialogflow_format::wire;
 use intendant_port::web::form_decode;
 use intendant_talk::message::Object;
@@ -65,7 +65,9 @@ impl Refusal {
             StatusCode::UNAUTHORIZED => "UNAUTHENTICATED",
             StatusCode::FORBIDDEN => "PERMISSION_DENIED",
             StatusCode::METHOD_NOT_ALLOWED => "UNIMPLEMENTED",
+            StatusCode::CONFLICT => "ABORTED",
             StatusCode::INTERNAL_SERVER_ERROR => "INTERNAL",
+            StatusCode::SERVICE_UNAVAILABLE => "UNAVAILABLE",
             _ => "INVALID_ARGUMENT",
         };
         Self { status, name, message: message.into() }
@@ -82,6 +84,19 @@ impl Refusal {
     fn response(self) -> Response<Body> {
         let error = json!({"code": self.status.as_u16(), "message": self.message, "status": self.name});
         json_response(self.status, &json!({"error": error}))
+    }
+}
+
+impl From<Broken> for Refusal {
+    fn from(broken: Broken) -> Self {
+        let (status, message) = match broken {
+            Broken::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "The message could not be answered."),
+            Broken::Busy => (StatusCode::CONFLICT, "Another message of this session is being answered."),
+            Broken::Unreachable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The session cannot be read or kept now.")
+            }
+        };
+        Self::new(status, message)
     }
 }
 
@@ -171,14 +186,14 @@ async fn perform(api: &AgentApi, request: &Request) -> Result<Value, Refusal> {
     match (target, &request.method) {
         (Target::Detect, &Method::POST) => detect(service, session, &body(request)?).await,
         (Target::Contexts, &Method::GET) => {
-            let contexts = service.with_session(session, |state| state.contexts.clone()).await;
+            let contexts = service.with_session(session, |state| state.contexts.clone()).await?;
             let contexts: Vec<Value> =
                 contexts.iter().map(|context| wire::write_context(session, context)).collect();
             Ok(json!({"contexts": contexts}))
         }
         (Target::Contexts, &Method::POST) => put_context(service, session, &body(request)?).await,
         (Target::Contexts, &Method::DELETE) => {
-            service.with_session(session, |state| state.contexts.clear()).await;
+            service.with_session(session, |state| state.contexts.clear()).await?;
             Ok(json!({}))
         }
         (Target::Context(name), &Method::PATCH) => {
@@ -194,18 +209,18 @@ async fn perform(api: &AgentApi, request: &Request) -> Result<Value, Refusal> {
             let find = |state: &mut intendant_agent::Session| {
                 state.contexts.iter().find(|context| context.name == name).cloned()
             };
-            let context = service.with_session(session, find).await.ok_or_else(unknown)?;
+            let context = service.with_session(session, find).await?.ok_or_else(unknown)?;
             Ok(wire::write_context(session, &context))
         }
         (Target::Context(name), &Method::DELETE) => {
             let name = name.to_lowercase();
             service
                 .with_session(session, |state| state.contexts.retain(|context| context.name != name))
-                .await;
+                .await?;
             Ok(json!({}))
         }
         (Target::EntityTypes, &Method::GET) => {
-            let types = service.with_session(session, |state| state.entities.clone()).await;
+            let types = service.with_session(session, |state| state.entities.clone()).await?;
             let types: Vec<Value> =
                 types.iter().map(|entities| wire::write_entities(session, entities)).collect();
             Ok(json!({"sessionEntityTypes": types}))
@@ -223,11 +238,11 @@ async fn perform(api: &AgentApi, request: &Request) -> Result<Value, Refusal> {
             let find = |state: &mut intendant_agent::Session| {
                 state.entities.iter().find(|entities| entities.name.eq_ignore_ascii_case(name)).cloned()
             };
-            let entities = service.with_session(session, find).await.ok_or_else(unknown)?;
+            let entities = service.with_session(session, find).await?.ok_or_else(unknown)?;
             Ok(wire::write_entities(session, &entities))
         }
         (Target::EntityType(name), &Method::DELETE) => {
-            service.set_entities(session, name, None).await;
+            service.set_entities(session, name, None).await?;
             Ok(json!({}))
         }
         _ => Err(wrong_method()),
@@ -239,7 +254,7 @@ fn body(request: &Request) -> Result<Value, Refusal> {
         .map_err(|error| Refusal::bad(format!("Invalid JSON payload received: {error}")))
 }
 
-async fn detect(service: &Service, session: &str, body: &Value) -> Result<Value, Refusal> {
+async fn detect(service: &Arc<Service>, session: &str, body: &Value) -> Result<Value, Refusal> {
     let (answer, response_id) = ask(service, session, body).await?;
     Ok(wire::write_answer(session, &response_id, &answer))
 }
@@ -248,11 +263,11 @@ async fn detect(service: &Service, session: &str, body: &Value) -> Result<Value,
 ///
 /// # Errors
 /// What is wrong with it, as the API says it.
-pub async fn detected(service: &Service, session: &str, body: &Value) -> Result<Value, String> {
+pub async fn detected(service: &Arc<Service>, session: &str, body: &Value) -> Result<Value, String> {
     detect(service, session, body).await.map_err(|refusal| refusal.message)
 }
 
-async fn ask(service: &Service, session: &str, body: &Value) -> Result<(Answer, String), Refusal> {
+async fn ask(service: &Arc<Service>, session: &str, body: &Value) -> Result<(Answer, String), Refusal> {
     let response_id = uuid::Uuid::new_v4();
     let assistant = service.assistant();
     let language = assistant.agent().settings.own_language();
@@ -260,23 +275,22 @@ async fn ask(service: &Service, session: &str, body: &Value) -> Result<(Answer, 
     let now = wire::Now { language, now_ms: service.now_ms(), seed };
     let query = wire::read_query(body, now).map_err(Refusal::bad)?;
     let response_id = response_id.to_string();
-    let broken = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The message could not be answered.");
-    let answer = service.detect(session, &response_id, query).await.map_err(broken)?;
+    let answer = service.detect(session, &response_id, query).await?;
     Ok((answer, response_id))
 }
 
-async fn put_context(service: &Service, session: &str, body: &Value) -> Result<Value, Refusal> {
+async fn put_context(service: &Arc<Service>, session: &str, body: &Value) -> Result<Value, Refusal> {
     let context = wire::read_context(body).map_err(Refusal::bad)?;
     let written = wire::write_context(session, &context);
-    service.set_context(session, context).await;
+    service.set_context(session, context).await?;
     Ok(written)
 }
 
-async fn put_entities(service: &Service, session: &str, body: &Value) -> Result<Value, Refusal> {
+async fn put_entities(service: &Arc<Service>, session: &str, body: &Value) -> Result<Value, Refusal> {
     let entities = wire::read_entities(body).map_err(Refusal::bad)?;
     let written = wire::write_entities(session, &entities);
     let name = entities.name.clone();
-    service.set_entities(session, &name, Some(entities)).await;
+    service.set_entities(session, &name, Some(entities)).await?;
     Ok(written)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The only crate that names concrete adapters, and the only one that prints.
 
+mod agent_wiring;
 mod chores;
 mod cli;
 mod commands;

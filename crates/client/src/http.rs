@@ -12,7 +12,6 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use intendant_port::error::{Error, Kind, Result};
 use intendant_rasa_format::endpoints::EndpointConfig;
@@ -21,7 +20,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::endpoint::Endpoint;
-use crate::way::Way;
+use crate::reach::{Reach, Resolver};
+use crate::way::{Connector, Way};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const ACCEPTED_ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate"
 /// Larger compressed answers are decompressed where that delays nobody else.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
 /// The largest answer that is read, compressed or not.
-const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// An answer's body that has not been read yet.
 pub type Stream = BoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -41,6 +41,7 @@ pub type Stream = BoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 #[derive(Clone)]
 pub struct HttpClient {
     client: Client<HttpsConnector<Way>, Full<Bytes>>,
+    reach: Reach,
 }
 
 /// A request without its address.
@@ -103,7 +104,12 @@ impl Answer {
 impl HttpClient {
     /// A client that trusts the system's certificate authorities.
     pub fn new() -> Result<Self> {
-        Self::by(Way::Straight(connector()), system_roots())
+        Self::reaching(Reach::Everywhere)
+    }
+
+    /// The same for requests to some hosts only.
+    pub fn reaching(reach: Reach) -> Result<Self> {
+        Self::by(Way::Straight(connector(&reach)), reach, system_roots())
     }
 
     /// A client that trusts the system's certificate authorities and reaches every server through the
@@ -112,7 +118,8 @@ impl HttpClient {
     /// # Errors
     /// When the address cannot be used.
     pub fn through(proxy: &str) -> Result<Self> {
-        Self::by(Way::through(proxy, connector())?, system_roots())
+        let reach = Reach::Everywhere;
+        Self::by(Way::through(proxy, connector(&reach))?, reach, system_roots())
     }
 
     /// A client that trusts only the authorities of a PEM file, as `cafile` of an endpoint asks.
@@ -133,7 +140,8 @@ impl HttpClient {
         if roots.is_empty() {
             return Err(unusable("holds no certificate".to_owned()));
         }
-        Self::by(Way::Straight(connector()), roots)
+        let reach = Reach::Everywhere;
+        Self::by(Way::Straight(connector(&reach)), reach, roots)
     }
 
     /// This client, or another one when the endpoint names a `cafile`.
@@ -147,14 +155,14 @@ impl HttpClient {
         }
     }
 
-    fn by(way: Way, roots: RootCertStore) -> Result<Self> {
+    fn by(way: Way, reach: Reach, roots: RootCertStore) -> Result<Self> {
         let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls_config(roots)?);
         let connector = tls.https_or_http().enable_http1().wrap_connector(way);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Ok(Self { client })
+        Ok(Self { client, reach })
     }
 
     /// Sends a request as it stands, and gives the answer as it comes, without a time limit: for protocols
@@ -163,6 +171,7 @@ impl HttpClient {
     /// # Errors
     /// When no answer begins.
     pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Stream>> {
+        self.reach.permit(request.uri())?;
         let host = request.uri().host().unwrap_or_default().to_owned();
         let response = self.client.request(request).await.map_err(|error| {
             let what = if error.is_connect() { "cannot connect to" } else { "no answer from" };
@@ -189,6 +198,7 @@ impl HttpClient {
         let mut request = Request::new(Full::new(outgoing.body));
         *request.method_mut() = outgoing.method;
         *request.uri_mut() = endpoint.uri()?;
+        self.reach.permit(request.uri())?;
         *request.headers_mut() = outgoing.headers;
         for (name, value) in endpoint.headers() {
             request.headers_mut().insert(name, value.clone());
@@ -226,8 +236,8 @@ impl HttpClient {
     }
 }
 
-fn connector() -> HttpConnector {
-    let mut http = HttpConnector::new();
+fn connector(reach: &Reach) -> Connector {
+    let mut http = Connector::new_with_resolver(Resolver::new(reach.clone()));
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(CONNECT_TIMEOUT));

@@ -14,15 +14,20 @@ use intendant_port::error::{Error, Kind, Result};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use crate::reach::Resolver;
+
+/// What opens connections, to hosts that may be reached.
+pub(crate) type Connector = HttpConnector<Resolver>;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How connections come about.
 #[derive(Clone)]
-pub enum Way {
+pub(crate) enum Way {
     /// To the server itself.
-    Straight(HttpConnector),
+    Straight(Connector),
     /// By `CONNECT` through a proxy.
-    Through(Tunnel<HttpConnector>),
+    Through(Tunnel<Connector>),
 }
 
 impl Way {
@@ -30,7 +35,7 @@ impl Way {
     ///
     /// # Errors
     /// When that is no such address.
-    pub fn through(proxy: &str, connector: HttpConnector) -> Result<Self> {
+    pub(crate) fn through(proxy: &str, connector: Connector) -> Result<Self> {
         let unusable = || {
             let message =
                 "the proxy's address must be http://host:port, with user:password@ if it asks for them";
@@ -92,6 +97,7 @@ fn with_port(server: Uri) -> Uri {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reach::Reach;
 
     #[test]
     fn proxies_are_named_by_plain_addresses() {
@@ -102,7 +108,8 @@ mod tests {
             ("proxy:3128", false),
             ("http://", false),
         ] {
-            assert_eq!(Way::through(proxy, HttpConnector::new()).is_ok(), is_usable, "{proxy}");
+            let connector = Connector::new_with_resolver(Resolver::new(Reach::Everywhere));
+            assert_eq!(Way::through(proxy, connector).is_ok(), is_usable, "{proxy}");
         }
         let at = |uri: &str| with_port(uri.parse().unwrap()).to_string();
         assert_eq!(at("http://host/"), "http://host:80/");

@@ -9,7 +9,7 @@ use intendant_port::web::{self, Method, Request, Web};
 use serde_json::Value;
 
 use crate::endpoint::Endpoint;
-use crate::http::{Answer, HttpClient, Outgoing};
+use crate::http::{ANSWER_BYTES_MAX, Answer, HttpClient, Outgoing};
 use crate::retry::{Outcome, Repeats, Retry};
 
 /// How long one try may take.
@@ -19,17 +19,18 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct HttpWeb {
     client: HttpClient,
     retry: Retry,
+    answer_bytes_max: usize,
 }
 
 impl HttpWeb {
     /// Sends by `client`.
     pub fn new(client: HttpClient) -> Self {
-        Self { client, retry: Retry::default() }
+        Self { client, retry: Retry::default(), answer_bytes_max: ANSWER_BYTES_MAX }
     }
 
-    /// Sends by `client`, and what fails is not sent again.
-    pub fn once(client: HttpClient) -> Self {
-        Self { client, retry: Retry { tries_max: 1, ..Retry::default() } }
+    /// Sends by `client`, and what fails is not sent again; of an answer no more than this is read.
+    pub fn once(client: HttpClient, answer_bytes_max: usize) -> Self {
+        Self { client, retry: Retry { tries_max: 1, ..Retry::default() }, answer_bytes_max }
     }
 
     async fn try_once(&self, endpoint: &Endpoint, request: &Request) -> Result<Answer> {
@@ -47,7 +48,8 @@ impl HttpWeb {
             Method::Post => ::http::Method::POST,
         };
         let body = request.body.clone().into();
-        self.client.send(endpoint, Outgoing { method, headers, body, timeout: TRY_TIMEOUT }).await
+        let outgoing = Outgoing { method, headers, body, timeout: TRY_TIMEOUT };
+        self.client.fetch(endpoint, outgoing, self.answer_bytes_max).await
     }
 }
 

@@ -3,6 +3,7 @@
 //! Rasa's variables keep their names. A variable that is set to something unusable is an error
 //! that names it, never silently ignored.
 
+pub mod agents;
 pub mod aws;
 pub mod budget;
 pub mod gateway;
@@ -70,7 +71,7 @@ pub const ALL: &[Variable] = &[
     Variable {
         name: "INTENDANT_AGENT_WEBHOOK_URL",
         default: "as the agent says",
-        description: "Address of the webhook of a Dialogflow agent.",
+        description: "Address of the webhook of a Dialogflow agent; stands for `agents.webhook.url`.",
     },
     Variable {
         name: "INTENDANT_AGENT_WEBHOOK_AUTHORIZATION",

@@ -19,7 +19,7 @@ pub const FILE: &str = "intendant.yml";
 
 /// The sections that exist.
 pub const SECTIONS: &[&str] =
-    &["budget", "gates", "gateway", "jobs", "registry", "rotation", "serving", "streams"];
+    &["agents", "budget", "gates", "gateway", "jobs", "registry", "rotation", "serving", "streams"];
 
 const PREFIX: &str = "INTENDANT_";
 

@@ -12,13 +12,11 @@ use serde_json::Value;
 
 use crate::Files;
 use crate::names::{ENTRIES, PHRASES, Role, role};
-use crate::report::{Dropped, Report};
+use crate::report::{Dropped, Report, SECRET};
 use crate::take::{Members, source};
 
 /// Why a file was left behind that belongs to no export.
 const STRAY: &str = "no part of the format";
-/// Why a value was left behind.
-const SECRET: &str = "secret";
 
 /// An agent with what there is to say about reading it.
 #[derive(Clone, Debug)]

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use intendant_agent::values::Agent;
 use serde_json::{Value, json};
 
+/// Why a value was left behind that is nobody's business.
+pub(crate) const SECRET: &str = "secret";
+
 /// What an import found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -60,6 +63,11 @@ impl Report {
         }
         report.contexts = contexts.len();
         report
+    }
+
+    /// Whether some of what was left behind was secret.
+    pub fn holds_secrets(&self) -> bool {
+        self.dropped.iter().any(|dropped| dropped.why == SECRET)
     }
 
     /// The report for machines.

@@ -63,16 +63,17 @@ pub fn recommended_pipeline() -> Vec<ComponentSpec> {
     default_pipeline()
 }
 
+/// A component with options, `null` for none, as a configuration would name it.
+pub fn spec(name: &str, options: Value) -> ComponentSpec {
+    let options = match options {
+        Value::Object(options) => options,
+        _ => Object::new(),
+    };
+    ComponentSpec { name: name.to_owned(), options, ..ComponentSpec::default() }
+}
+
 /// Rasa's default pipeline.
 pub fn default_pipeline() -> Vec<ComponentSpec> {
-    let spec = |name: &str, options: Value| ComponentSpec {
-        name: name.to_owned(),
-        options: match options {
-            Value::Object(options) => options,
-            _ => Object::new(),
-        },
-        ..ComponentSpec::default()
-    };
     vec![
         spec("WhitespaceTokenizer", Value::Null),
         spec("RegexFeaturizer", Value::Null),

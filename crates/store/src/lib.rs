@@ -4,6 +4,7 @@
 //! SQL stores use the `events` table and Redis the values exactly as Rasa creates them, so that an
 //! existing database continues. [`open`] chooses by the settings; [`fail_safe`] wraps what can fail.
 
+pub mod agent_sessions;
 pub mod books;
 pub mod counted_queries;
 pub mod database;

@@ -67,6 +67,9 @@ fn tell(agent: &Agent, report: &Report, out: &Path) {
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
     }
+    if report.holds_secrets() {
+        eprintln!("warning: the export holds secrets, which were left behind: whoever has seen it knows them");
+    }
 }
 
 /// Runs `intendant export dialogflow`.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use intendant_agents::service::{Service, WebhookSettings};
+use intendant_agents::service::Service;
 use intendant_api::agent::{self, AgentApi};
 use intendant_api::auth::Auth;
 use intendant_api::cors::Cors;
@@ -19,15 +19,14 @@ use intendant_api::serving::{self, Desk};
 use intendant_api::tls::TlsSettings;
 use intendant_api::trials::Trials;
 use intendant_api::webhooks::Channels;
-use intendant_client::clock::SystemClock;
 use intendant_client::courier::HttpCourier;
-use intendant_client::web::HttpWeb;
 use intendant_config::Environment;
 
 use intendant_score::service::Service as Predictors;
 use intendant_serve::server::Server;
 use tokio::task::JoinHandle;
 
+use crate::agent_wiring;
 use crate::cli::{RunArgs, ServerArgs};
 use crate::commands::models;
 use crate::commands::predictors;
@@ -40,11 +39,6 @@ use crate::stopping::Stop;
 use crate::systemd::Notifier;
 use crate::wiring::{self, Wiring};
 use crate::workshop::AppWorkshop;
-
-/// Where an agent's webhook is, instead of where the agent says.
-const WEBHOOK_URL: &str = "INTENDANT_AGENT_WEBHOOK_URL";
-/// The header `Authorization` of calls to it.
-const WEBHOOK_AUTHORIZATION: &str = "INTENDANT_AGENT_WEBHOOK_AUTHORIZATION";
 
 /// How long sockets may take to send their last messages.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,7 +110,7 @@ async fn serve(
     let router = match agent {
         None => router,
         Some(assistant) => {
-            let service = agent_service(&wiring, assistant, environment);
+            let service = agent_wiring::service(assistant, environment).await?;
             agent_router(service, &arguments.server)?.merge(router)
         }
     };
@@ -259,20 +253,6 @@ pub async fn api_router(
         None => router,
     };
     Ok(Doors { router, channels, predictors })
-}
-
-/// An agent in service.
-pub fn agent_service(
-    wiring: &Wiring,
-    assistant: intendant_agent::Assistant,
-    environment: &Environment,
-) -> Arc<Service> {
-    let webhook = WebhookSettings {
-        url: environment.get(WEBHOOK_URL).map(str::to_owned),
-        authorization: environment.get(WEBHOOK_AUTHORIZATION).map(str::to_owned),
-    };
-    let web = Arc::new(HttpWeb::once(wiring.client.clone()));
-    Arc::new(Service::new(assistant, Arc::new(SystemClock), web, webhook))
 }
 
 /// The routes of an agent.

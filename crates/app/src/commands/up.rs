@@ -19,7 +19,7 @@ use crate::cli::{Cli, Command, ServerArgs, UpArgs};
 use crate::commands;
 use crate::commands::predictors;
 use crate::commands::run::{
-    Doors, House, agent_router, agent_service, api_router, keep, listen_until_stopped, models_of, trials,
+    Doors, House, agent_router, api_router, keep, listen_until_stopped, models_of, trials,
 };
 use crate::commands::stream::{Beside, Running};
 use crate::commands::train::{self, Order, Outcome};
@@ -31,7 +31,7 @@ use crate::stopping::Stop;
 use crate::systemd::Notifier;
 use crate::terminal::say;
 use crate::watching::Watch;
-use crate::{gateway_wiring, wiring};
+use crate::{agent_wiring, gateway_wiring, wiring};
 
 /// Runs `intendant up [DIR]`.
 pub fn run(arguments: &UpArgs, environment: &Environment) -> Result<ExitCode, Failure> {
@@ -204,7 +204,7 @@ async fn open(
         match model::load_any(file)? {
             Loaded::Assistant(assistant) => server.put_model(Arc::new(model::serving(*assistant, file))),
             Loaded::Agent(assistant) => {
-                talker = Talker::Agent(agent_service(&wiring, *assistant, environment))
+                talker = Talker::Agent(agent_wiring::service(*assistant, environment).await?)
             }
         }
     }

@@ -77,7 +77,7 @@ async fn ask_assistant(server: &Server, question: &Question) -> Result<Answer, E
     Ok(Answer { messages: keeper.take_filled(), leaves_state: true, ..Answer::default() })
 }
 
-async fn ask_agent(service: &Service, question: &Question) -> Result<Answer, Error> {
+async fn ask_agent(service: &Arc<Service>, question: &Question) -> Result<Answer, Error> {
     let session = format!("projects/{CHANNEL}/agent/sessions/{}", question.session);
     match agent::detected(service, &session, &dialogflow::request(question)).await {
         Ok(detected) => Ok(dialogflow::answer_of(detected)),

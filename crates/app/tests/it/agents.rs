@@ -2,15 +2,18 @@
 
 use fixtures::process::Server;
 use fixtures::project::Sandbox;
+use fixtures::services::{Kind, Service};
 use serde_json::{Value, json};
 
+use crate::stand_in::StandIn;
 use crate::{archives, binary, intendant, succeed};
 
-pub fn export() -> Sandbox {
+/// An export whose webhook is this.
+fn export_with(webhook: &str) -> Sandbox {
     let text = |text: &str| json!({"type": 0, "lang": "en", "speech": [text]});
     let phrase = |text: &str| json!({"data": [{"text": text}]});
     let settings = json!({"displayName": "bakery", "language": "en", "mlMinConfidence": 0.3,
-        "webhook": {"url": "http://127.0.0.1:9/", "available": true, "password": "placeholder-secret"}});
+        "webhook": {"url": webhook, "available": true, "password": "placeholder-secret"}});
     let hello = json!({"id": "h", "name": "Hello", "auto": true, "events": [{"name": "WELCOME"}],
         "responses": [{"messages": [text("Good morning!")]}]});
     let order = json!({"id": "o", "name": "Order", "auto": true, "webhookUsed": true,
@@ -37,6 +40,112 @@ pub fn export() -> Sandbox {
         sandbox.write(name, &value.to_string()).unwrap();
     }
     sandbox
+}
+
+/// An export of a small agent.
+pub fn export() -> Sandbox {
+    export_with("http://127.0.0.1:9/")
+}
+
+/// A trained agent whose webhook is this.
+fn trained_with(webhook: &str) -> Sandbox {
+    let sandbox = export_with(webhook);
+    succeed(sandbox.path(), &["import", "dialogflow", "export", "--out", "."]);
+    succeed(sandbox.path(), &["train"]);
+    sandbox
+}
+
+fn serve(sandbox: &Sandbox, variables: &[(&str, &str)]) -> Server {
+    let variables: Vec<(String, String)> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Server::start_with(binary(), sandbox.path(), &["run", "--enable-api"], &variables).unwrap()
+}
+
+/// The answer of `detectIntent` to a text in the session `s`, or to any `queryInput`.
+fn say(server: &Server, input: impl Into<Value>) -> Value {
+    let input = match input.into() {
+        Value::String(text) => json!({"text": {"text": text}}),
+        other => other,
+    };
+    let body = json!({"queryInput": input}).to_string();
+    let path = "/v2/projects/bakery/agent/sessions/s:detectIntent";
+    let mut connection = server.connect().unwrap();
+    connection.send("POST", path, &[], body.as_bytes()).unwrap().json().unwrap()
+}
+
+/// An order that is begun with one server, continued with the next and confirmed at a third, which all
+/// keep conversations in the same database.
+fn order_at_three_servers(variables: &[(&str, &str)]) {
+    let sandbox = trained_with("");
+    let first = serve(&sandbox, variables);
+    assert_eq!(say(&first, "I want rolls")["queryResult"]["fulfillmentText"], "How many?");
+    first.kill().unwrap();
+    let (second, third) = (serve(&sandbox, variables), serve(&sandbox, variables));
+    assert_eq!(say(&second, "three")["queryResult"]["fulfillmentText"], "3 rolls, right?");
+    let confirmed = say(&third, "yes");
+    assert_eq!(confirmed["queryResult"]["fulfillmentText"], "Done.");
+    assert_eq!(confirmed["queryResult"]["outputContexts"][0]["parameters"]["count"], 3.0);
+    assert_eq!(confirmed["queryResult"]["outputContexts"][0]["lifespanCount"], 1);
+    second.stop().unwrap();
+    third.stop().unwrap();
+}
+
+#[test]
+fn conversations_outlive_servers_and_are_shared_by_them() {
+    order_at_three_servers(&[]);
+    let Some(postgres) = Service::start(Kind::Postgres).unwrap() else { return };
+    order_at_three_servers(&[("INTENDANT_AGENTS__DATABASE", &postgres.url())]);
+}
+
+#[test]
+fn webhooks_reach_our_own_network_only_where_that_is_allowed() {
+    let elsewhere = StandIn::start(&json!({}));
+    let script = json!({
+        "/hook": [{"json": {"fulfillmentText": "as you wish"}}],
+        "/moved": [{"status": 302, "headers": {"location": format!("http://127.0.0.1:{}/", elsewhere.port)}}],
+        "/large": [{"json": {"fulfillmentText": "x".repeat(70_000)}}],
+    });
+    let hook = StandIn::start(&script);
+    let own = format!("127.0.0.1:{}", hook.port);
+    let check = |url: &str, variables: &[(&str, &str)], expected: Result<&str, &str>| {
+        let sandbox = trained_with(url);
+        let server = serve(&sandbox, variables);
+        say(&server, "I want rolls");
+        let answer = say(&server, "2");
+        let told = answer["webhookStatus"]["message"].as_str().unwrap_or_default();
+        match expected {
+            Ok(text) => assert_eq!(answer["queryResult"]["fulfillmentText"], text, "{url}: {told}"),
+            Err(why) => {
+                assert_eq!(answer["queryResult"]["fulfillmentText"], "2 rolls, right?", "{url}");
+                assert!(told.contains(why), "{url}: {told}");
+            }
+        }
+        server.stop().unwrap();
+    };
+    let allowed = json!([own]).to_string();
+    let allowed = [("INTENDANT_AGENTS__WEBHOOK__ALLOWED_HOSTS", allowed.as_str())];
+    let refusal = "not at a public address";
+    check(&format!("http://{own}/hook"), &[], Err(refusal));
+    check(&format!("http://localhost:{}/hook", hook.port), &[], Err(refusal));
+    check("http://169.254.169.254/latest/meta-data/", &allowed, Err(refusal));
+    assert_eq!(hook.rest(), Vec::<Value>::new());
+    check(&format!("http://{own}/hook"), &allowed, Ok("as you wish"));
+    check(&format!("http://{own}/moved"), &allowed, Err("302"));
+    check(&format!("http://{own}/large"), &allowed, Err("broke off"));
+    let settled = format!("http://{own}/hook");
+    check("", &[("INTENDANT_AGENT_WEBHOOK_URL", &settled)], Ok("as you wish"));
+    assert_eq!(elsewhere.rest(), Vec::<Value>::new());
+}
+
+#[test]
+fn sound_is_refused_in_the_form_of_googles_errors() {
+    let sandbox = trained_with("");
+    let server = serve(&sandbox, &[]);
+    let refused = say(&server, json!({"audioConfig": {"audioEncoding": "AUDIO_ENCODING_LINEAR_16"}}));
+    let expected = json!({"error": {"code": 400, "status": "INVALID_ARGUMENT",
+        "message": "Audio is not understood here: send queryInput.text."}});
+    assert_eq!(refused, expected);
+    server.stop().unwrap();
 }
 
 #[test]

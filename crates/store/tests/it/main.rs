@@ -4,6 +4,7 @@
 // A test may stop where it stands.
 #![allow(clippy::unwrap_used)]
 
+mod agent_sessions;
 mod backends;
 mod fail_safe;
 mod foreign;
