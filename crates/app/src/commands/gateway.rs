@@ -11,13 +11,13 @@ use intendant_config::Environment;
 use intendant_train::models;
 
 use crate::cli::front::{FrontArgs, TlsArgs};
-use crate::commands::run::{House, agent_service, listen_until_stopped};
+use crate::commands::run::{House, listen_until_stopped};
 use crate::failure::Failure;
 use crate::gateway_wiring::Own;
 use crate::model::Loaded;
 use crate::stopping::Stop;
 use crate::systemd::Notifier;
-use crate::{front, gateway_wiring, model, wiring};
+use crate::{agent_wiring, front, gateway_wiring, model, wiring};
 
 /// Where `intendant gateway` listens.
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ async fn serve(arguments: &GatewayArgs, environment: &Environment) -> Result<Exi
                 wiring.server.put_model(Arc::new(model::serving(*assistant, &file)));
                 Own::Assistant(wiring.server.clone())
             }
-            Loaded::Agent(assistant) => Own::Agent(agent_service(&wiring, *assistant, environment)),
+            Loaded::Agent(assistant) => Own::Agent(agent_wiring::service(*assistant, environment).await?),
         },
     };
     let Some(gateway) = gateway_wiring::front(environment, &wiring.client, own).await? else {
