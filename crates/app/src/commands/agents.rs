@@ -68,7 +68,9 @@ fn tell(agent: &Agent, report: &Report, out: &Path) {
         eprintln!("warning: {warning}");
     }
     if report.holds_secrets() {
-        eprintln!("warning: the export holds secrets, which were left behind: whoever has seen it knows them");
+        eprintln!(
+            "warning: the export holds secrets, which were left behind: whoever has seen it knows them"
+        );
     }
 }
 
