@@ -161,8 +161,10 @@ impl Matcher {
         let mut guesses = self.literal(agent, text, mentions, candidates);
         let learned = self.learned(agent, text, mentions, candidates);
         for guess in learned {
-            if !guesses.iter().any(|other| other.intent == guess.intent) {
-                guesses.push(guess);
+            match guesses.iter_mut().find(|other| other.intent == guess.intent) {
+                // What is found in two ways is as sure as by the surer one.
+                Some(found) => found.score = found.score.max(guess.score),
+                None => guesses.push(guess),
             }
         }
         let order = |guess: &Guess| {

@@ -68,7 +68,7 @@ pub enum Command {
     /// Trains a model from the project's data, stories and rules.
     Train(TrainArgs),
     /// Serves a trained model: Rasa's HTTP API and channels.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Trains if the project changed, serves it and shows a page to talk to it.
     Up(UpArgs),
     /// Talks to a trained model on the command line.

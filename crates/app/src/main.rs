@@ -78,7 +78,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match command {
         Command::Init(arguments) => commands::init::run(&arguments, &environment),
         Command::Train(arguments) => commands::train::run(arguments, quiet, &environment),
-        Command::Run(arguments) => commands::run::run(arguments, &environment),
+        Command::Run(arguments) => commands::run::run(*arguments, &environment),
         Command::Up(arguments) => commands::up::run(&arguments, &environment),
         Command::Shell(arguments) => commands::shell::run(arguments, &environment),
         Command::Load(arguments) => commands::predictors::load::run(&arguments, &environment),

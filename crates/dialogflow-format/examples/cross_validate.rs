@@ -4,6 +4,8 @@
 //! is an unpacked export. A fifth of the phrases of every intent and language with at least five is left
 //! out in turn and asked with the intent's input contexts active. With `ERRORS=1` it lists what was wrong.
 
+#![allow(clippy::print_stdout)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -147,7 +147,7 @@ enum State<W: Write + Send> {
     /// Nothing is written yet.
     New(Format, W),
     Lines(Format, W),
-    Parquet(intendant_table_format::Writer<W>),
+    Parquet(Box<intendant_table_format::Writer<W>>),
     /// Something could not be written.
     Broken,
 }
@@ -166,7 +166,8 @@ impl<W: Write + Send> Writer<W> {
         let unwritten = |error: std::io::Error| Failed::new(format!("cannot write: {error}"));
         self.state = match std::mem::replace(&mut self.state, State::Broken) {
             State::New(Format::Parquet, to) => {
-                State::Parquet(intendant_table_format::Writer::new(to, table).map_err(|error| plain(&error))?)
+                let writer = intendant_table_format::Writer::new(to, table).map_err(|error| plain(&error))?;
+                State::Parquet(Box::new(writer))
             }
             State::New(format, mut to) => {
                 self.names = table.names().to_vec();

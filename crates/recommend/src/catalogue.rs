@@ -72,13 +72,16 @@ impl Catalogue {
     }
 }
 
-/// What an item says in the column of this place and name.
+/// What an item says in the column of this place and name; a further field of the same name says it
+/// where the item itself says nothing.
 fn value_of<'a>(item: &'a Item, at: usize, name: &str) -> &'a str {
-    match at {
+    let own = match at {
         0 => &item.title,
         1 => &item.author,
         2 => &item.genre,
         3 => &item.publisher,
-        _ => item.fields.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value),
-    }
+        _ => "",
+    };
+    let further = || item.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
+    if own.is_empty() { further() } else { own }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Extension, Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
@@ -15,6 +15,8 @@ use intendant_score::service::{Answers, Explain, Failure, Served, Version};
 use intendant_table::{Column, Kind, Table};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::early::Early;
 
 use super::{Predictors, RequestId, answer, busy, count, json_body, unknown};
 
@@ -121,9 +123,9 @@ fn find<'a>(
     predictors: &'a Predictors,
     name: &str,
     wanted: Option<&str>,
-) -> Result<(&'a Arc<Served>, Option<Arc<Version>>), Response> {
+) -> Result<(&'a Arc<Served>, Option<Arc<Version>>), Early> {
     let Some(predictor) = predictors.service.get(name) else {
-        return Err(error(StatusCode::NOT_FOUND, unknown(predictors, name)));
+        return Err(error(StatusCode::NOT_FOUND, unknown(predictors, name)).into());
     };
     let version = predictor.version();
     if let Some(wanted) = wanted {
@@ -131,7 +133,7 @@ fn find<'a>(
         if current != Some(wanted) {
             let current = current.unwrap_or("none");
             let message = format!("version {wanted} of `{name}` is not in use; in use is {current}");
-            return Err(error(StatusCode::NOT_FOUND, message));
+            return Err(error(StatusCode::NOT_FOUND, message).into());
         }
     }
     Ok((predictor, version))
@@ -148,7 +150,7 @@ async fn metadata_of(State(predictors): Shared, Path((name, version)): Path<(Str
 fn described(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Response {
     let (predictor, version) = match find(predictors, name, wanted) {
         Ok(found) => found,
-        Err(response) => return response,
+        Err(early) => return early.into_response(),
     };
     let Some(version) = version else {
         return error(StatusCode::SERVICE_UNAVAILABLE, format!("no version of `{name}` is in use"));
@@ -216,7 +218,7 @@ fn readiness(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Respo
     match find(predictors, name, wanted) {
         Ok((_, Some(_))) => json_body(StatusCode::OK, &json!({"name": name, "ready": true})),
         Ok((_, None)) => json_body(StatusCode::SERVICE_UNAVAILABLE, &json!({"name": name, "ready": false})),
-        Err(response) => response,
+        Err(early) => early.into_response(),
     }
 }
 
@@ -236,7 +238,7 @@ fn counted(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Respons
             let stats = json!({"name": name, "version": version, "inference_count": rows, "execution_count": requests});
             json_body(StatusCode::OK, &json!({"model_stats": [stats]}))
         }
-        Err(response) => response,
+        Err(early) => early.into_response(),
     }
 }
 
@@ -287,7 +289,7 @@ async fn inferred(
     let start = Instant::now();
     let (predictor, version) = match find(predictors, name, wanted) {
         Ok(found) => found,
-        Err(response) => return response,
+        Err(early) => return early.into_response(),
     };
     let Some(version) = version else {
         return error(StatusCode::SERVICE_UNAVAILABLE, format!("no version of `{name}` is in use"));

@@ -351,7 +351,12 @@ mod tests {
         for (of, examples) in ALL {
             for (line, _) in *examples {
                 let line = line.split(" > ").next().unwrap_or(line).replace('\'', "");
-                let words: Vec<&str> = line.split(' ').collect();
+                // What stands in double quotes is one word, as to a shell.
+                let pieces = line.split('"').enumerate().flat_map(|(at, piece)| match at % 2 {
+                    0 => piece.split(' ').filter(|word| !word.is_empty()).collect(),
+                    _ => vec![piece],
+                });
+                let words: Vec<&str> = pieces.collect();
                 assert!(words.join(" ").starts_with(format!("intendant {of}").trim_end()), "{line}");
                 let parsed = Cli::command().try_get_matches_from(&words);
                 assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());

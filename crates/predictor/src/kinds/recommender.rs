@@ -211,7 +211,12 @@ impl Predictor for Books {
         else {
             return Vec::new();
         };
-        let own = [("title", item.title), ("author", item.author), ("genre", item.genre)];
+        let own = [
+            ("title", item.title),
+            ("author", item.author),
+            ("genre", item.genre),
+            ("publisher", item.publisher),
+        ];
         let own = own.into_iter().filter(|(_, value)| !value.is_empty());
         own.map(|(name, value)| (name.to_owned(), value)).chain(item.fields).collect()
     }

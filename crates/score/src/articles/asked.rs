@@ -159,7 +159,8 @@ impl Articles {
              join article_book on article_book.article_id = given.id \
              join book on book.id = article_book.book_id order by article_id, article_book.rank"
         );
-        let mut polarities = by_article(database.select(&database.selecting(&pairs), &[ids.clone()]).await?);
+        let mut polarities =
+            by_article(database.select(&database.selecting(&pairs), std::slice::from_ref(&ids)).await?);
         let mut recommended = by_article(database.select(&database.selecting(&books), &[ids]).await?);
         for article in &mut articles {
             let id = article.shift_remove("id").and_then(|id| id.as_i64()).unwrap_or_default();
