@@ -1,5 +1,6 @@
 //! What goes into a turn, and what comes out of it.
 
+use intendant_port::upstream::Input;
 use intendant_talk::message::Object;
 use serde_json::Value;
 
@@ -26,20 +27,6 @@ pub struct Query {
     pub now_ms: i64,
     /// Chooses among variants.
     pub seed: u64,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// Somebody wrote.
-    Text(String),
-    /// Something started an intent.
-    Event {
-        /// Its name.
-        name: String,
-        /// What it carries.
-        parameters: Object,
-    },
 }
 
 /// What comes out of a turn.

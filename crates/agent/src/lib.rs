@@ -24,6 +24,7 @@ pub mod values;
 mod words;
 
 pub use assistant::Assistant;
-pub use exchange::{Answer, FoundIntent, Input, Query, Reply, Said, Step};
+pub use exchange::{Answer, FoundIntent, Query, Reply, Said, Step};
+pub use intendant_port::upstream::Input;
 pub use lexicon::SessionEntities;
 pub use session::{ActiveContext, CONTEXT_LIFETIME_MS, Filling, Session};

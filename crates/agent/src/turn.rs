@@ -7,11 +7,12 @@ mod saying;
 use std::collections::BTreeSet;
 
 use intendant_numeric::random::Random;
+use intendant_port::upstream::Input;
 use intendant_talk::message::Object;
 use serde_json::{Value, json};
 
 use crate::assistant::Assistant;
-use crate::exchange::{Answer, FoundIntent, Input, Query, Reply, Said, Step};
+use crate::exchange::{Answer, FoundIntent, Query, Reply, Said, Step};
 use crate::fill::{self, Gaps};
 use crate::lexicon::SessionEntities;
 use crate::matcher::Matcher;
@@ -186,10 +187,7 @@ impl Turn<'_> {
     }
 
     fn blank(&self) -> Answer {
-        let query_text = match &self.query.input {
-            Input::Text(text) => text.clone(),
-            Input::Event { name, .. } => name.clone(),
-        };
+        let query_text = self.query.input.text().to_owned();
         Answer { query_text, language: self.query.language.clone(), hops: self.hops, ..Answer::default() }
     }
 

@@ -40,10 +40,6 @@ impl Upstream for RemoteRasa {
         vec![Usage { kind: "text", units: 1 }]
     }
 
-    fn is_repeatable(&self) -> bool {
-        false
-    }
-
     fn ask<'a>(
         &'a self,
         question: &'a Question,

@@ -124,7 +124,9 @@ pub trait Upstream: Send + Sync {
     fn needs(&self, question: &Question) -> Vec<Usage>;
 
     /// Whether an answer depends on the question alone as long as it leaves no state behind.
-    fn is_repeatable(&self) -> bool;
+    fn is_repeatable(&self) -> bool {
+        false
+    }
 
     /// Whether it costs nothing.
     fn is_free(&self) -> bool {

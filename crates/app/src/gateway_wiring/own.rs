@@ -36,10 +36,6 @@ impl Upstream for Own {
         Vec::new()
     }
 
-    fn is_repeatable(&self) -> bool {
-        false
-    }
-
     fn is_free(&self) -> bool {
         true
     }

@@ -85,10 +85,6 @@ impl Upstream for Nearby {
         Vec::new()
     }
 
-    fn is_repeatable(&self) -> bool {
-        false
-    }
-
     fn is_free(&self) -> bool {
         true
     }
