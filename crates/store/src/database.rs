@@ -11,6 +11,8 @@ use intendant_port::error::{Error, Kind, Result};
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::{Any, AnyPool, AssertSqlSafe, Transaction};
 
+use crate::sqlite;
+
 /// How long to wait for another process's transaction in SQLite, in milliseconds.
 const BUSY_TIMEOUT_MS: u32 = 30_000;
 /// How long a caller may wait for a connection.
@@ -100,7 +102,14 @@ impl Database {
             attempts += 1;
             match self.try_create(tables).await {
                 Ok(()) => return Ok(()),
-                // Another process creates them at this moment, or switches the log of the file.
+                Err(error)
+                    if self.dialect == Dialect::Sqlite
+                        && sqlite::is_locked(&error)
+                        && began.elapsed() < PATIENCE =>
+                {
+                    tokio::time::sleep(CREATE_PAUSE).await;
+                }
+                // Another process creates them at this moment.
                 Err(sqlx::Error::Database(_)) if attempts < CREATE_ATTEMPTS => {
                     tokio::time::sleep(CREATE_PAUSE).await;
                 }

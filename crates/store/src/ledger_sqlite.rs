@@ -9,15 +9,13 @@ use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind, Result};
 use intendant_port::ledger::{Entry, Needs, Sheet, Slot, Wanted};
 use intendant_talk::time::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, Row, SqliteConnection, SqlitePool};
 
 use crate::ledger::Database;
 use crate::ledger_sql::{self as form, Changes, Dialect};
 use crate::sqlite::{self, BEGIN_ANEW, Log};
 
-/// Connections for reading.
-const READERS_MAX: u32 = 2;
 const DIALECT: Dialect = Dialect::Sqlite;
 /// Columns of a [`form::RequestRow`].
 const REQUEST_COLUMNS: usize = 9;
@@ -70,11 +68,7 @@ impl SqliteLedger {
             Durability::Process => SqliteSynchronous::Normal,
             Durability::Power => SqliteSynchronous::Full,
         });
-        let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).test_before_acquire(false);
-        let readers = pool.connect_with(options.clone()).await.map_err(unusable)?;
-        for statement in DIALECT.create() {
-            sqlx::query(*statement).execute(&readers).await.map_err(unusable)?;
-        }
+        let readers = sqlite::readers(&options, DIALECT.create()).await.map_err(unusable)?;
         let options = options.pragma("wal_autocheckpoint", "0");
         let log = Arc::new(Log::default());
         tokio::spawn(sqlite::fold_all(options.clone(), Arc::downgrade(&log)));

@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind, Result};
@@ -25,6 +25,10 @@ use crate::sql::{EVENTS, EventReader, SqlStore};
 
 /// How long to wait for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for other processes that open the file at the same moment.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time between attempts.
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Prepared statements kept: one per number of rows that are written together.
 const STATEMENTS_MAX: usize = 300;
 /// Connections for reading.
@@ -74,6 +78,42 @@ pub fn options(path: &Path) -> SqliteConnectOptions {
         .statement_cache_capacity(STATEMENTS_MAX)
 }
 
+/// Connections that read a file in which the tables are.
+pub(crate) async fn readers(
+    options: &SqliteConnectOptions,
+    create: &[&'static str],
+) -> std::result::Result<SqlitePool, sqlx::Error> {
+    let began = Instant::now();
+    loop {
+        match try_readers(options, create).await {
+            Err(error) if is_locked(&error) && began.elapsed() < OPEN_TIMEOUT => {
+                tokio::time::sleep(OPEN_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn try_readers(
+    options: &SqliteConnectOptions,
+    create: &[&'static str],
+) -> std::result::Result<SqlitePool, sqlx::Error> {
+    let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).test_before_acquire(false);
+    let readers = pool.connect_with(options.clone()).await?;
+    for statement in create {
+        sqlx::query(*statement).execute(&readers).await?;
+    }
+    Ok(readers)
+}
+
+/// Whether another process is in the way. Who switches the journal of a file or makes its tables while
+/// another does is told so at once, whatever the timeout.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    // SQLITE_BUSY and SQLITE_LOCKED; an extended code has its kind in the low byte.
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
 /// Opens the tracker store in a file, creating file, table and index where they are missing.
 pub async fn open(path: &Path) -> Result<SqlStore> {
     let failed = |error: sqlx::Error| {
@@ -81,11 +121,7 @@ pub async fn open(path: &Path) -> Result<SqlStore> {
         Error::new(Kind::Unavailable, message).because(error)
     };
     let options = options(path);
-    let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).test_before_acquire(false);
-    let readers = pool.connect_with(options.clone()).await.map_err(failed)?;
-    for statement in CREATE {
-        sqlx::query(statement).execute(&readers).await.map_err(failed)?;
-    }
+    let readers = readers(&options, &CREATE).await.map_err(failed)?;
     let writer = GroupWriter::start(SqliteWriter::new(options), EVENTS);
     Ok(SqlStore::new(writer, Box::new(SqliteReader { readers })))
 }

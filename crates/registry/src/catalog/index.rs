@@ -1,10 +1,11 @@
 //! The index in SQLite or PostgreSQL. Both understand the same statements.
 
+use intendant_store::database::{Database, Dialect};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::any::{AnyPoolOptions, AnyRow, install_default_drivers};
-use sqlx::{Any, AnyPool, Row, Transaction};
+use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
 
 use super::{Act, Error, Kind, Version};
 
@@ -68,41 +69,34 @@ pub struct Step<'a> {
 
 /// The index.
 pub struct Index {
-    pool: AnyPool,
-    is_sqlite: bool,
+    database: Database,
 }
 
 fn failed(error: sqlx::Error) -> Error {
     Error::new(Kind::Storage, format!("the registry's database: {error}"))
 }
 
+impl From<intendant_port::error::Error> for Error {
+    fn from(error: intendant_port::error::Error) -> Self {
+        Error::new(Kind::Storage, format!("the registry's database: {}", error.chain()))
+    }
+}
+
 impl Index {
     /// Opens a database and makes the tables it lacks.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        install_default_drivers();
-        let is_sqlite = url.starts_with("sqlite");
-        let connections = if is_sqlite { 1 } else { 4 };
-        let pool = AnyPoolOptions::new().max_connections(connections).connect(url).await.map_err(failed)?;
-        let index = Index { pool, is_sqlite };
-        if is_sqlite {
-            sqlx::query("PRAGMA journal_mode = WAL").execute(&index.pool).await.map_err(failed)?;
-        }
-        for table in TABLES {
-            sqlx::query(table).execute(&index.pool).await.map_err(failed)?;
-        }
-        Ok(index)
+        Ok(Self { database: Database::open(url, &TABLES).await? })
     }
 
     // A transaction that nobody else writes beside.
     async fn begin(&self) -> Result<Transaction<'static, Any>, Error> {
-        if self.is_sqlite {
-            return self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed);
+        let mut transaction = self.database.begin().await?;
+        if self.database.dialect() == Dialect::Postgres {
+            sqlx::query("LOCK TABLE registry_versions, registry_tags IN EXCLUSIVE MODE")
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
         }
-        let mut transaction = self.pool.begin().await.map_err(failed)?;
-        sqlx::query("LOCK TABLE registry_versions, registry_tags IN EXCLUSIVE MODE")
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
         Ok(transaction)
     }
 
@@ -150,7 +144,7 @@ impl Index {
         sqlx::query("UPDATE registry_versions SET record = $1 WHERE digest = $2")
             .bind(json(version)?)
             .bind(&version.digest)
-            .execute(&self.pool)
+            .execute(self.database.pool())
             .await
             .map_err(failed)?;
         Ok(())
@@ -159,7 +153,7 @@ impl Index {
     /// All versions, newest first.
     pub async fn versions(&self) -> Result<Vec<Version>, Error> {
         let rows = sqlx::query("SELECT record FROM registry_versions")
-            .fetch_all(&self.pool)
+            .fetch_all(self.database.pool())
             .await
             .map_err(failed)?;
         let mut versions = rows.iter().map(read).collect::<Result<Vec<Version>, Error>>()?;
@@ -173,7 +167,7 @@ impl Index {
     pub async fn by_digest(&self, digest: &str) -> Result<Option<Version>, Error> {
         let row = sqlx::query("SELECT record FROM registry_versions WHERE digest = $1")
             .bind(digest)
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.database.pool())
             .await
             .map_err(failed)?;
         row.as_ref().map(read).transpose()
@@ -182,7 +176,7 @@ impl Index {
     /// All tags by name.
     pub async fn tags(&self) -> Result<Vec<Tag>, Error> {
         let rows = sqlx::query("SELECT name, digest FROM registry_tags ORDER BY name")
-            .fetch_all(&self.pool)
+            .fetch_all(self.database.pool())
             .await
             .map_err(failed)?;
         rows.iter().map(tag).collect()
@@ -192,7 +186,7 @@ impl Index {
     pub async fn tag(&self, name: &str) -> Result<Option<Tag>, Error> {
         let row = sqlx::query("SELECT name, digest FROM registry_tags WHERE name = $1")
             .bind(name)
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.database.pool())
             .await
             .map_err(failed)?;
         row.as_ref().map(tag).transpose()
@@ -236,7 +230,7 @@ impl Index {
     pub async fn history(&self, name: &str) -> Result<Vec<Move>, Error> {
         let rows = sqlx::query("SELECT record FROM registry_moves WHERE tag = $1 ORDER BY step")
             .bind(name)
-            .fetch_all(&self.pool)
+            .fetch_all(self.database.pool())
             .await
             .map_err(failed)?;
         rows.iter().map(read).collect()
@@ -250,7 +244,7 @@ impl Index {
             .bind(at.as_microsecond())
             .bind(what)
             .bind(json(record)?)
-            .execute(&self.pool)
+            .execute(self.database.pool())
             .await
             .map_err(failed)?;
         Ok(())
@@ -263,7 +257,7 @@ impl Index {
         )
         .bind(what)
         .bind(AUDITS_MAX)
-        .fetch_all(&self.pool)
+        .fetch_all(self.database.pool())
         .await
         .map_err(failed)?;
         rows.iter().map(read).collect()
@@ -282,7 +276,7 @@ impl Index {
         .bind(environment)
         .bind(since)
         .bind(json(record)?)
-        .execute(&self.pool)
+        .execute(self.database.pool())
         .await
         .map_err(failed)?;
         Ok(())
@@ -296,7 +290,7 @@ impl Index {
         .bind(json(record)?)
         .bind(environment)
         .bind(since)
-        .execute(&self.pool)
+        .execute(self.database.pool())
         .await
         .map_err(failed)?;
         Ok(())
@@ -305,7 +299,7 @@ impl Index {
     /// All records, with their environments.
     pub async fn trials(&self) -> Result<Vec<(String, Value)>, Error> {
         let rows = sqlx::query("SELECT environment, record FROM registry_trials")
-            .fetch_all(&self.pool)
+            .fetch_all(self.database.pool())
             .await
             .map_err(failed)?;
         rows.iter().map(|row| Ok((row.try_get("environment").map_err(failed)?, read(row)?))).collect()

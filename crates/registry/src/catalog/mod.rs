@@ -97,7 +97,7 @@ impl Catalog {
         fs::create_dir_all(own.join("versions")).map_err(|error| Error::file("write to", &own, &error))?;
         let url = match database {
             Some(url) => url.to_owned(),
-            None => format!("sqlite://{}?mode=rwc", own.join("registry.db").display()),
+            None => own.join("registry.db").display().to_string(),
         };
         let index = Index::open(&url).await?;
         let catalog = Catalog { folder: folder.to_owned(), index };

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use fixtures::services::{Kind, Service};
 use intendant_port::store::{Scope, TrackerStore};
+use intendant_store::database::Database;
+use intendant_store::ledger_sqlite::{Durability, SqliteLedger};
 use intendant_store::sqlite::{self, options};
 use sqlx::{ConnectOptions, Connection, Row};
 
@@ -30,6 +32,25 @@ async fn rasa_database(path: &Path) {
         sqlx::query(statement).execute(&mut connection).await.unwrap();
     }
     connection.close().await.unwrap();
+}
+
+/// Switching the journal of a file and making its tables is where SQLite waits for nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn a_new_file_is_opened_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut opened = Vec::new();
+    for _ in 0..24 {
+        let path = folder.path().to_owned();
+        opened.push(tokio::spawn(async move {
+            sqlite::open(&path.join("events.db")).await.map(drop)?;
+            SqliteLedger::open(&path.join("budget.db"), Durability::Process).await.map(drop)?;
+            let url = path.join("own.db").display().to_string();
+            Database::open(&url, &["CREATE TABLE IF NOT EXISTS t (x BIGINT)"]).await.map(drop)
+        }));
+    }
+    for opened in opened {
+        opened.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
