@@ -1,10 +1,8 @@
 //! The vocabulary in which rules are written: items that ask for tokens, and what productions make.
 
-#![allow(dead_code, reason = "a vocabulary for rules: each language uses its part")]
-
 use std::rc::Rc;
 
-use crate::calendar::{Grain, Span, start_of};
+use crate::calendar::Grain;
 use crate::grammar::{Item, token};
 use crate::series::{Fields, Half, Series};
 use crate::token::{Dimension, Direction, Duration, Form, Measure, Number, Payload, Time};
@@ -43,11 +41,6 @@ pub fn clear_int(low: i64, high: i64) -> Item {
     })
 }
 
-/// An ordinal.
-pub fn ordinal() -> Item {
-    ordinal_between(i64::MIN, i64::MAX)
-}
-
 /// An ordinal in a range, both ends included.
 pub fn ordinal_between(low: i64, high: i64) -> Item {
     token(
@@ -82,11 +75,6 @@ pub fn grain_where(test: impl Fn(Grain) -> bool + Send + Sync + 'static) -> Item
 /// A time that passes a test.
 pub fn time_where(test: impl Fn(&Time) -> bool + Send + Sync + 'static) -> Item {
     token(Dimension::Time, move |payload| matches!(payload, Payload::Time(time) if test(time)))
-}
-
-/// A time, latent or not.
-pub fn any_time() -> Item {
-    time_where(|_| true)
 }
 
 /// A time that stands by itself.
@@ -516,9 +504,4 @@ pub fn weekend() -> Time {
     let friday = Fields { weekday: Some(5), hour: Some((false, 18)), ..Fields::default() };
     let monday = Fields { weekday: Some(1), hour: Some((false, 0)), ..Fields::default() };
     timed(Series::interval(&Series::fields(friday), &Series::fields(monday), false), Grain::Hour)
-}
-
-/// A fixed date of every year as a span, for tables of holidays.
-pub fn day_span(year: i64, month: i64, day: i64) -> Span {
-    Span::point(start_of(year, month, day), Grain::Day)
 }

@@ -122,14 +122,7 @@ fn cycles(r: &mut Rules) {
         day::several_between(r, &[(pattern, index)]);
     }
     for (pattern, index) in [(COMES, 1), (LAST, -1)] {
-        r.add(
-            format!("the grain {index}"),
-            [re("el|la|los|las"), crate::rules::build::grain(), re(pattern)],
-            move |m| cycle(m.grain(1)?, index).token(),
-        );
-        r.add(format!("grain {index}"), [crate::rules::build::grain(), re(pattern)], move |m| {
-            cycle(m.grain(0)?, index).token()
-        });
+        day::cycles_after(r, "el|la|los|las", &[(pattern, index)]);
         day::several_after(r, &[(pattern, index)]);
     }
     day::named_before(r, &[("est[ea]", 0, false), (NEXT, 0, true), ("[uú]ltim[oa]s?", -1, false)]);

@@ -151,10 +151,7 @@ fn cycles(r: &mut Rules) {
         r.add(format!("cycle {index}"), [re(format!("{ARTICLE}(?:{pattern})")), grain()], move |m| {
             cycle(m.grain(1)?, index).token()
         });
-        r.add(format!("the grain {index}"), [re(ARTICLE_ALONE), grain(), re(pattern)], move |m| {
-            cycle(m.grain(1)?, index).token()
-        });
-        r.add(format!("grain {index}"), [grain(), re(pattern)], move |m| cycle(m.grain(0)?, index).token());
+        day::cycles_after(r, ARTICLE_ALONE, &[(pattern, index)]);
         let count = || crate::rules::build::int_between(1, 9999);
         r.add(
             format!("several {index}"),

@@ -92,10 +92,7 @@ fn cycles(r: &mut Rules) {
     day::cycles_before(r, &[("[dn]?(?:est[ea]|ess[ea])", 0), (NEXT, 1), (LAST, -1)]);
     r.add("current grain", [grain(), re("atual")], |m| cycle(m.grain(0)?, 0).token());
     for (before, after, index) in [(NEXT, COMES, 1), (LAST, LAST, -1)] {
-        r.add(format!("the grain {index}"), [re("[oa]s?|n[oa]s?"), grain(), re(after)], move |m| {
-            cycle(m.grain(1)?, index).token()
-        });
-        r.add(format!("grain {index}"), [grain(), re(after)], move |m| cycle(m.grain(0)?, index).token());
+        day::cycles_after(r, "[oa]s?|n[oa]s?", &[(after, index)]);
         day::several_before(r, &[(before, index)]);
         day::several_between(r, &[(before, index)]);
         day::several_after(r, &[(after, index)]);

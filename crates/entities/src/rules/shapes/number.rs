@@ -1,7 +1,7 @@
 //! Numbers and ordinals.
 
 use crate::grammar::{Rules, re};
-use crate::rules::build::{clear_int, int_between, num, number, number_where, positive, power_of_ten, rank};
+use crate::rules::build::{clear_int, int_between, num, number_where, positive, power_of_ten, rank};
 use crate::token::{Number, Payload};
 
 /// Words that are numbers.
@@ -150,11 +150,6 @@ pub fn ordinal_words(r: &mut Rules, rows: &[(&'static str, i64)]) {
 /// Digits with a mark: `pattern` has the digits in group 1.
 pub fn ordinal_digits(r: &mut Rules, pattern: &'static str) {
     r.add("ordinal digits", [re(pattern)], |m| rank(m.group_int(0, 1)?));
-}
-
-/// A number that may stand for nothing else: used where any number is meant.
-pub fn anything(r: &mut Rules, name: &'static str, pattern: &'static str) {
-    r.add(name, [re(pattern), number()], |m| Some(m.payload(1).clone()));
 }
 
 /// Numbers below a hundred that are counted on tens in another order: "einundzwanzig".
