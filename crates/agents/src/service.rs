@@ -21,34 +21,27 @@ const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer that is taken from the webhook.
 pub const REPLY_BYTES_MAX: usize = 64 * 1024;
 
-/// What the webhook is called with; agents hold no secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WebhookSettings {
-    /// Stands instead of the address in the agent.
-    pub url: Option<String>,
-    /// The header `Authorization`.
-    pub authorization: Option<String>,
-}
-
 /// Answers messages to an agent.
 pub struct Service {
     assistant: RwLock<Arc<Assistant>>,
     sessions: Sessions,
     clock: Arc<dyn Clock>,
     web: Arc<dyn Web>,
-    webhook: WebhookSettings,
+    webhook_url: Option<String>,
 }
 
 impl Service {
-    /// A server for an agent that keeps its conversations in memory.
-    pub fn new(
-        assistant: Assistant,
-        clock: Arc<dyn Clock>,
-        web: Arc<dyn Web>,
-        webhook: WebhookSettings,
-    ) -> Self {
+    /// A server for an agent that keeps its conversations in memory. `web` reaches its webhook, and knows
+    /// what secrets that is shown; agents hold none.
+    pub fn new(assistant: Assistant, clock: Arc<dyn Clock>, web: Arc<dyn Web>) -> Self {
         let assistant = RwLock::new(Arc::new(assistant));
-        Self { assistant, sessions: Sessions::default(), clock, web, webhook }
+        Self { assistant, sessions: Sessions::default(), clock, web, webhook_url: None }
+    }
+
+    /// The same with a webhook at this address, whatever the agent names.
+    #[must_use]
+    pub fn with_webhook_at(self, url: Option<String>) -> Self {
+        Self { webhook_url: url, ..self }
     }
 
     /// The same with conversations in a database, where they outlive the process and other servers go on
@@ -133,7 +126,7 @@ impl Service {
     }
 
     fn webhook_url(&self, assistant: &Assistant) -> String {
-        self.webhook.url.clone().unwrap_or_else(|| assistant.agent().settings.webhook.url.clone())
+        self.webhook_url.clone().unwrap_or_else(|| assistant.agent().settings.webhook.url.clone())
     }
 
     /// Asks the webhook.
@@ -144,10 +137,7 @@ impl Service {
         (answer, payload): (&Answer, &Object),
     ) -> Result<Reply, String> {
         let body = wire::write_webhook_call(session, response_id, answer, payload);
-        let mut request = Request::json("the agent's webhook", url, &body);
-        if let Some(authorization) = &self.webhook.authorization {
-            request = request.with("authorization", authorization.clone());
-        }
+        let request = Request::json("the agent's webhook", url, &body);
         let sent = tokio::time::timeout(WEBHOOK_TIMEOUT, self.web.send(&request)).await;
         let sent = sent.map_err(|_| format!("no answer within {} s", WEBHOOK_TIMEOUT.as_secs()))?;
         let reply = sent.map_err(|error| error.chain())?;

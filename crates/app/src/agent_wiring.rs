@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use intendant_agent::Assistant;
-use intendant_agents::service::{REPLY_BYTES_MAX, Service, WebhookSettings};
+use intendant_agents::service::{REPLY_BYTES_MAX, Service};
 use intendant_client::clock::SystemClock;
 use intendant_client::http::HttpClient;
+use intendant_client::origin::{Credential, Origin};
 use intendant_client::reach::Reach;
 use intendant_client::web::HttpWeb;
 use intendant_config::Environment;
 use intendant_config::agents::Agents;
+use intendant_port::error::Error;
 use intendant_store::agent_sessions::AgentSessions;
 
 use crate::commands::models::platform;
@@ -18,7 +20,7 @@ use crate::report;
 
 /// Where an agent's webhook is, instead of where the agent says.
 const WEBHOOK_URL: &str = "INTENDANT_AGENT_WEBHOOK_URL";
-/// The header `Authorization` of calls to it.
+/// The header `Authorization` of calls there.
 const WEBHOOK_AUTHORIZATION: &str = "INTENDANT_AGENT_WEBHOOK_AUTHORIZATION";
 
 /// A service for an agent, as the settings say.
@@ -31,18 +33,43 @@ pub async fn service(assistant: Assistant, environment: &Environment) -> Result<
         Failure::new("", "the settings of agents cannot be used")
     })?;
     let variable = |name: &str| environment.get(name).map(str::to_owned);
-    let settings = WebhookSettings {
-        url: variable(WEBHOOK_URL).or(webhook.url),
-        authorization: variable(WEBHOOK_AUTHORIZATION).or(webhook.authorization),
-    };
+    let url = variable(WEBHOOK_URL).or(webhook.url);
+    let authorization = variable(WEBHOOK_AUTHORIZATION).or(webhook.authorization);
     let mut reach = Reach::public_but(webhook.allowed_hosts);
-    if let Some(url) = &settings.url {
+    if let Some(url) = &url {
         // Whoever runs the server has chosen this one.
         reach = reach.and_host_of(url);
     }
-    let failed = |error: intendant_port::error::Error| Failure::of("", &error);
     let client = HttpClient::reaching(reach).map_err(failed)?;
-    let web = Arc::new(HttpWeb::once(client, REPLY_BYTES_MAX));
+    let mut web = HttpWeb::once(client, REPLY_BYTES_MAX);
+    if let Some(secret) = authorization {
+        let origins = origins(url.as_deref(), &webhook.authorization_for)?;
+        web = web.with_credential(Credential::new(&secret, origins).map_err(failed)?);
+    }
     let sessions = AgentSessions::open(&database).await.map_err(failed)?;
-    Ok(Arc::new(Service::new(assistant, Arc::new(SystemClock), web, settings).kept_in(sessions)))
+    let service = Service::new(assistant, Arc::new(SystemClock), Arc::new(web));
+    Ok(Arc::new(service.with_webhook_at(url).kept_in(sessions)))
+}
+
+/// Who is shown the secret of the webhook. An address that only an agent names is not.
+fn origins(url: Option<&str>, listed: &[String]) -> Result<Vec<Origin>, Failure> {
+    let mut origins = Vec::new();
+    for text in listed {
+        let parsed = Origin::parse(text);
+        origins.push(parsed.map_err(|error| Failure::of("agents.webhook.authorization_for", &error))?);
+    }
+    if let Some(url) = url {
+        origins.push(Origin::of_url(url).map_err(|error| Failure::of("agents.webhook.url", &error))?);
+    }
+    if origins.is_empty() {
+        tracing::warn!(
+            "agents.webhook.authorization is shown to nobody: set agents.webhook.url, or list origins that the \
+             agent may name in agents.webhook.authorization_for"
+        );
+    }
+    Ok(origins)
+}
+
+fn failed(error: Error) -> Failure {
+    Failure::of("", &error)
 }

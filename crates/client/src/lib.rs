@@ -19,6 +19,7 @@ pub mod generate;
 pub mod http;
 pub mod interpret;
 pub mod model_server;
+pub mod origin;
 pub mod otlp;
 pub mod paid;
 pub mod reach;

@@ -72,7 +72,7 @@ impl Reach {
     }
 }
 
-fn port_of(uri: &Uri) -> u16 {
+pub(crate) fn port_of(uri: &Uri) -> u16 {
     let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
     uri.port_u16().unwrap_or(usual)
 }
@@ -85,7 +85,7 @@ fn refused(host: &str) -> Error {
 }
 
 /// A host as it is compared.
-fn bare(host: &str) -> String {
+pub(crate) fn bare(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_lowercase()
 }
 

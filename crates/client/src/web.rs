@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::endpoint::Endpoint;
 use crate::http::{ANSWER_BYTES_MAX, Answer, HttpClient, Outgoing};
+use crate::origin::Credential;
 use crate::retry::{Outcome, Repeats, Retry};
 
 /// How long one try may take.
@@ -20,17 +21,25 @@ pub struct HttpWeb {
     client: HttpClient,
     retry: Retry,
     answer_bytes_max: usize,
+    credential: Option<Credential>,
 }
 
 impl HttpWeb {
     /// Sends by `client`.
     pub fn new(client: HttpClient) -> Self {
-        Self { client, retry: Retry::default(), answer_bytes_max: ANSWER_BYTES_MAX }
+        Self { client, retry: Retry::default(), answer_bytes_max: ANSWER_BYTES_MAX, credential: None }
     }
 
     /// Sends by `client`, and what fails is not sent again; of an answer no more than this is read.
     pub fn once(client: HttpClient, answer_bytes_max: usize) -> Self {
-        Self { client, retry: Retry { tries_max: 1, ..Retry::default() }, answer_bytes_max }
+        let retry = Retry { tries_max: 1, ..Retry::default() };
+        Self { client, retry, answer_bytes_max, credential: None }
+    }
+
+    /// The same showing a secret to those it is meant for.
+    #[must_use]
+    pub fn with_credential(self, credential: Credential) -> Self {
+        Self { credential: Some(credential), ..self }
     }
 
     async fn try_once(&self, endpoint: &Endpoint, request: &Request) -> Result<Answer> {
@@ -42,6 +51,11 @@ impl HttpWeb {
             })?;
             value.set_sensitive(true);
             headers.insert(HeaderName::from_static(name), value);
+        }
+        if let Some(credential) = &self.credential
+            && let Some(value) = credential.for_uri(&endpoint.uri()?)
+        {
+            headers.insert(header::AUTHORIZATION, value);
         }
         let method = match request.method {
             Method::Get => ::http::Method::GET,

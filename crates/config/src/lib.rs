@@ -76,7 +76,7 @@ pub const ALL: &[Variable] = &[
     Variable {
         name: "INTENDANT_AGENT_WEBHOOK_AUTHORIZATION",
         default: "none",
-        description: "Header `Authorization` of calls to that webhook; agents hold no secrets.",
+        description: "Header `Authorization` of calls to that webhook, not to one that an agent names.",
     },
     Variable {
         name: "LOG_LEVEL",

@@ -9,6 +9,7 @@ mod diff;
 mod names;
 mod read;
 mod report;
+mod secrets;
 mod take;
 pub mod wire;
 mod write;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::Files;
 use crate::names::{ENTRIES, PHRASES, Role, role};
 use crate::report::{Dropped, Report, SECRET};
+use crate::secrets;
 use crate::take::{Members, source};
 
 /// Why a file was left behind that belongs to no export.
@@ -195,27 +196,11 @@ impl Reader {
     }
 
     fn settings(&mut self, value: Value) -> Option<Settings> {
-        let mut dropped = Vec::new();
         let mut members = Members::of(value, "agent.json", String::new(), &mut self.notes)?;
-        let mut secret = |object: &mut intendant_talk::message::Object, name: &str, place: &str| {
-            let is_empty = |value: &Value| match value {
-                Value::Null | Value::Bool(false) => true,
-                Value::String(text) => text.is_empty(),
-                _ => false,
-            };
-            match object.shift_remove(name) {
-                Some(Value::Object(headers)) => {
-                    let full = headers.iter().filter(|(_, value)| !is_empty(value));
-                    dropped.extend(full.map(|(header, _)| format!("agent.json#/{place}/{header}")));
-                }
-                Some(value) if !is_empty(&value) => dropped.push(format!("agent.json#/{place}")),
-                _ => {}
-            }
-        };
-        secret(members.inner(), "secondaryKey", "secondaryKey");
+        let mut dropped = secrets::take(members.inner(), "secondaryKey", "agent.json#/secondaryKey");
         let mut hook = members.object("webhook").unwrap_or_default();
         for name in ["headers", "password", "username"] {
-            secret(&mut hook, name, &format!("webhook/{name}"));
+            dropped.extend(secrets::take(&mut hook, name, &format!("agent.json#/webhook/{name}")));
         }
         let mut settings = Settings {
             display_name: members.text("displayName"),
@@ -403,19 +388,13 @@ fn doubts(agent: &Agent) -> Vec<String> {
             doubts.push(format!("there are phrases in `{language}`, which agent.json does not name"));
         }
     }
-    if agent
-        .settings
-        .webhook
-        .url
-        .split("://")
-        .nth(1)
-        .and_then(|rest| rest.split('/').next())
-        .is_some_and(|host| host.contains('@'))
-    {
-        doubts.push(
-            "the webhook's address holds a user name or password; move it to the server's settings"
-                .to_owned(),
-        );
+    let secrets = secrets::in_address(&agent.settings.webhook.url);
+    if !secrets.is_empty() {
+        let names = secrets.join("`, `");
+        doubts.push(format!(
+            "the webhook's address holds what looks secret (`{names}`): change it, and have the address in the \
+             server's settings"
+        ));
     }
     doubts
 }

@@ -1,5 +1,7 @@
 //! An exported agent on its way through the binary: taken in, trained, served, given back.
 
+use std::process::{Command, Stdio};
+
 use fixtures::process::Server;
 use fixtures::project::Sandbox;
 use fixtures::services::{Kind, Service};
@@ -138,6 +140,40 @@ fn webhooks_reach_our_own_network_only_where_that_is_allowed() {
 }
 
 #[test]
+fn the_secret_of_webhooks_is_shown_only_where_it_is_meant_for() {
+    let script = json!({
+        "/hook": [{"json": {"fulfillmentText": "as you wish"}}],
+        "/moved": [{"status": 302, "headers": {"location": "{here}/hook"}}],
+    });
+    let hook = StandIn::start(&script);
+    let (own, url) = (format!("127.0.0.1:{}", hook.port), format!("http://127.0.0.1:{}/hook", hook.port));
+    let allowed = json!([own]).to_string();
+    let check = |named: &str, settings: &[(&str, &str)], expected: &[Option<&str>]| {
+        let sandbox = trained_with(named);
+        let secret = ("INTENDANT_AGENTS__WEBHOOK__AUTHORIZATION", "Bearer of-the-server");
+        let allowed = ("INTENDANT_AGENTS__WEBHOOK__ALLOWED_HOSTS", allowed.as_str());
+        let variables = [&[secret, allowed], settings].concat();
+        let server = serve(&sandbox, &variables);
+        say(&server, "I want rolls");
+        say(&server, "2");
+        let shown: Vec<Value> = hook.rest().iter().map(|call| call["authorization"].clone()).collect();
+        assert_eq!(json!(shown), json!(expected), "{named} with {settings:?}");
+        server.stop().unwrap();
+    };
+    const FOR: &str = "INTENDANT_AGENTS__WEBHOOK__AUTHORIZATION_FOR";
+    let secret = Some("Bearer of-the-server");
+    // An address out of the agent's files is that of whoever wrote them.
+    check(&url, &[], &[None]);
+    check(&url, &[(FOR, &json!([own]).to_string())], &[None]);
+    check(&url, &[(FOR, &json!(["http://127.0.0.1:1"]).to_string())], &[None]);
+    check(&url, &[(FOR, &json!([format!("http://{own}")]).to_string())], &[secret]);
+    check("", &[("INTENDANT_AGENT_WEBHOOK_URL", &url)], &[secret]);
+    check("http://127.0.0.1:9/", &[("INTENDANT_AGENTS__WEBHOOK__URL", &url)], &[secret]);
+    let moved = url.replace("/hook", "/moved");
+    check("", &[("INTENDANT_AGENT_WEBHOOK_URL", &moved)], &[secret]);
+}
+
+#[test]
 fn sound_is_refused_in_the_form_of_googles_errors() {
     let sandbox = trained_with("");
     let server = serve(&sandbox, &[]);
@@ -182,6 +218,31 @@ fn an_agent_is_served_as_its_clients_know_it() {
     let rest = ask("/webhooks/rest/webhook", json!({"sender": "anna", "message": "hello"}));
     assert_eq!(rest, json!([{"text": "Good morning!", "recipient_id": "anna"}]));
     server.stop().unwrap();
+}
+
+#[test]
+fn backups_at_the_same_moment_have_numbers_of_their_own() {
+    let sandbox = export();
+    let backups: Vec<String> = (0..8).map(|number| format!("export-{number}")).collect();
+    for place in &backups {
+        let settings = json!({"displayName": place, "language": "en"}).to_string();
+        sandbox.write(&format!("{place}/agent.json"), &settings).unwrap();
+    }
+    let begin = |place: &String| {
+        let mut command = Command::new(binary());
+        command.args(["backup", "create", place, "--store", "versions"]).current_dir(sandbox.path());
+        command.stdout(Stdio::null()).spawn().unwrap()
+    };
+    let begun: Vec<_> = backups.iter().map(begin).collect();
+    for mut process in begun {
+        assert!(process.wait().unwrap().success());
+    }
+    let listed = succeed(sandbox.path(), &["backup", "list", "--store", "versions", "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let numbers: Vec<u64> =
+        listed.as_array().unwrap().iter().map(|version| version["version"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=8).collect::<Vec<u64>>());
+    succeed(sandbox.path(), &["backup", "verify", "--store", "versions"]);
 }
 
 #[test]
