@@ -2,11 +2,13 @@
 //!
 //! Each version is one zip that Dialogflow takes, named by number, time and the beginning of its
 //! digest, with a line in `index.jsonl` that holds the whole digest. A backup of an agent that has
-//! not changed since the newest version adds nothing. Nothing is ever rewritten; a crash leaves at
-//! most a file that the index does not name.
+//! not changed since the newest version adds nothing. No version is ever changed; a crash leaves at
+//! most a file that the index does not name. Versions are added one after the other, by any number of
+//! processes, so that a number is given once.
 
 use std::fs;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use intendant_agent::values::Agent;
@@ -20,6 +22,8 @@ use crate::files;
 use crate::model::hexadecimal;
 
 const INDEX: &str = "index.jsonl";
+/// Held by who adds a version. The index itself is not: where locks bind readers, it could not be read.
+const LOCK: &str = "index.lock";
 
 /// A folder of versions.
 #[derive(Clone, Debug)]
@@ -53,9 +57,10 @@ impl Backups {
     /// # Errors
     /// When the folder cannot be read or written.
     pub fn keep(&self, agent: &Agent, now: Timestamp) -> Result<Option<Version>, Error> {
-        let versions = self.versions()?;
         let bytes = files::pack(agent)?;
         let digest = hexadecimal(&Sha256::digest(&bytes));
+        let _turn = self.turn()?;
+        let versions = self.versions()?;
         if versions.last().is_some_and(|last| last.digest == digest) {
             return Ok(None);
         }
@@ -72,6 +77,42 @@ impl Backups {
         list.write_all(format!("{start}{}\n", version.to_json()).as_bytes()).map_err(failed)?;
         list.sync_all().map_err(failed)?;
         Ok(Some(version))
+    }
+
+    /// Removes all but the newest versions; gives those that went. Numbers are not given again.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn thin(&self, kept: NonZeroUsize) -> Result<Vec<Version>, Error> {
+        let _turn = self.turn()?;
+        let mut versions = self.versions()?;
+        let newest = versions.split_off(versions.len().saturating_sub(kept.get()));
+        if versions.is_empty() {
+            return Ok(versions);
+        }
+        let index: String = newest.iter().map(|version| format!("{}\n", version.to_json())).collect();
+        // A crash after this leaves files that the index does not name.
+        files::put_file(&self.folder.join(INDEX), index.as_bytes())?;
+        for version in &versions {
+            let path = self.folder.join(&version.file);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::file("remove", &path, &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Waits until nobody else adds a version; whoever dies meanwhile lets go.
+    fn turn(&self) -> Result<fs::File, Error> {
+        let place = self.folder.join(LOCK);
+        let failed = |error: std::io::Error| Error::file("lock", &place, &error);
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        let file = fs::OpenOptions::new().create(true).append(true).open(&place).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
     }
 
     /// All versions, oldest first.
@@ -218,6 +259,49 @@ mod tests {
         fs::write(backups.folder().join(&first.file), b"damaged").unwrap();
         let wrong: Vec<bool> = backups.verify().unwrap().iter().map(|(_, wrong)| wrong.is_some()).collect();
         assert_eq!(wrong, [true, false]);
+    }
+
+    #[test]
+    fn a_number_is_given_once_however_many_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        let backups = Backups::at(folder.path().join("versions"));
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let backups = &backups;
+                scope.spawn(move || {
+                    for turn in 0..4 {
+                        backups.keep(&agent(&format!("{thread} {turn}")), now).unwrap().unwrap();
+                    }
+                });
+            }
+        });
+        let numbers: Vec<u64> = backups.versions().unwrap().iter().map(|version| version.number).collect();
+        assert_eq!(numbers, (1..=32).collect::<Vec<u64>>());
+        assert!(backups.verify().unwrap().iter().all(|(_, wrong)| wrong.is_none()));
+    }
+
+    #[test]
+    fn old_versions_go_and_numbers_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let backups = Backups::at(folder.path());
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let numbers =
+            |versions: &[Version]| -> Vec<u64> { versions.iter().map(|version| version.number).collect() };
+        for name in ["a", "b", "c", "d"] {
+            backups.keep(&agent(name), now).unwrap();
+        }
+        let two = NonZeroUsize::new(2).unwrap();
+        assert_eq!(numbers(&backups.thin(two).unwrap()), [1, 2]);
+        assert_eq!(backups.thin(two).unwrap(), []);
+        assert!(backups.keep(&agent("d"), now).unwrap().is_none());
+        assert_eq!(backups.keep(&agent("e"), now).unwrap().unwrap().number, 5);
+        assert_eq!(numbers(&backups.versions().unwrap()), [3, 4, 5]);
+        let archives = fs::read_dir(folder.path()).unwrap().filter(|entry| {
+            entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "zip")
+        });
+        assert_eq!(archives.count(), 3);
+        assert!(backups.verify().unwrap().iter().all(|(_, wrong)| wrong.is_none()));
     }
 
     #[test]

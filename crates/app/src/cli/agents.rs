@@ -1,5 +1,6 @@
 //! The words and flags of the commands for Dialogflow agents.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,6 +67,9 @@ pub enum BackupCommand {
         /// Stay, and do it again after so long: 30m, 6h, 1d.
         #[arg(long, value_name = "TIME", value_parser = duration)]
         every: Option<Duration>,
+        /// Remove all but so many of the newest versions afterwards.
+        #[arg(long, value_name = "N")]
+        keep: Option<NonZeroUsize>,
     },
     /// Lists the versions, oldest first.
     List {

@@ -1,5 +1,6 @@
 //! `intendant import`, `export dialogflow`, `backup`: agents in, out, and kept.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -104,11 +105,11 @@ fn anywhere(path: &Path) -> Result<Agent, Failure> {
 /// Runs `intendant backup`.
 pub fn backup(arguments: &BackupArgs) -> Result<ExitCode, Failure> {
     match &arguments.command {
-        BackupCommand::Create { agent, store, every } => {
-            let backups = Backups::at(&store.store);
+        BackupCommand::Create { agent, store, every, keep } => {
+            let create = Create { backups: Backups::at(&store.store), agent, kept: *keep };
             match every {
-                None => keep(&backups, agent),
-                Some(every) => keep_on(&backups, agent, *every),
+                None => create.once(),
+                Some(every) => create.on_schedule(*every),
             }
         }
         BackupCommand::List { store, json } => list(&Backups::at(&store.store), *json),
@@ -133,25 +134,39 @@ pub fn backup(arguments: &BackupArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-fn keep(backups: &Backups, agent: &Path) -> Result<ExitCode, Failure> {
-    match backups.keep(&anywhere(agent)?, Timestamp::now()).map_err(failed)? {
-        Some(version) => say!("Kept as version {} ({} bytes).", version.number, version.bytes),
-        None => say!("Nothing changed since the newest version."),
-    }
-    Ok(ExitCode::SUCCESS)
+/// What `backup create` does.
+struct Create<'a> {
+    backups: Backups,
+    agent: &'a Path,
+    kept: Option<NonZeroUsize>,
 }
 
-/// Keeps versions until the process is asked to end. A failure is told and tried again next time.
-fn keep_on(backups: &Backups, agent: &Path, every: Duration) -> Result<ExitCode, Failure> {
-    let stop = Stop::on_signals();
-    keep(backups, agent)?;
-    let runtime = wiring::runtime()?;
-    while runtime.block_on(async { tokio::time::timeout(every, stop.asked()).await }).is_err() {
-        if let Err(failure) = keep(backups, agent) {
-            failure.report();
+impl Create<'_> {
+    fn once(&self) -> Result<ExitCode, Failure> {
+        match self.backups.keep(&anywhere(self.agent)?, Timestamp::now()).map_err(failed)? {
+            Some(version) => say!("Kept as version {} ({} bytes).", version.number, version.bytes),
+            None => say!("Nothing changed since the newest version."),
         }
+        if let Some(kept) = self.kept {
+            for version in self.backups.thin(kept).map_err(failed)? {
+                say!("Version {} is removed.", version.number);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    Ok(ExitCode::SUCCESS)
+
+    /// Keeps versions until the process is asked to end. A failure is told and tried again next time.
+    fn on_schedule(&self, every: Duration) -> Result<ExitCode, Failure> {
+        let stop = Stop::on_signals();
+        self.once()?;
+        let runtime = wiring::runtime()?;
+        while runtime.block_on(async { tokio::time::timeout(every, stop.asked()).await }).is_err() {
+            if let Err(failure) = self.once() {
+                failure.report();
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 fn list(backups: &Backups, as_json: bool) -> Result<ExitCode, Failure> {
