@@ -14,7 +14,9 @@ use serde_json::json;
 use crate::binary;
 
 /// How long things may take on a machine under load.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
+/// How long certificates live where none is to end.
+const LIFETIME_SECONDS: u32 = 90 * 86_400;
 const NAMES: [&str; 2] = ["bot.example", "www.bot.example"];
 
 /// A process that ends with the test.
@@ -58,8 +60,8 @@ struct Rig {
 }
 
 impl Rig {
-    /// `None` where the authority is not installed.
-    fn prepare() -> Option<Self> {
+    /// With an authority whose certificates live so many seconds; `None` where there is none.
+    fn prepare(lifetime_seconds: u32) -> Option<Self> {
         for program in ["pebble", "pebble-challtestsrv", "curl"] {
             let found =
                 std::env::split_paths(&std::env::var_os("PATH")?).any(|path| path.join(program).exists());
@@ -83,6 +85,7 @@ impl Rig {
             "tlsPort": secured,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
+            "certificateValidityPeriod": lifetime_seconds,
         }});
         rig.sandbox.write("pebble.json", &settings.to_string()).unwrap();
         Some(rig)
@@ -151,6 +154,26 @@ impl Rig {
         NAMES.iter().all(|name| self.ask(name, "/version").contains("\"version\""))
     }
 
+    /// When the certificate in use ends, as the server's figures say.
+    fn expiry(&self) -> Option<f64> {
+        let figures = self.ask(NAMES[0], "/metrics");
+        let mut lines = figures.lines();
+        lines.find_map(|line| line.strip_prefix("intendant_certificate_expiry_seconds "))?.parse().ok()
+    }
+
+    /// The certificate that a new connection is shown.
+    fn shown(&self) -> String {
+        let place = format!("{}:{}", NAMES[0], self.secured);
+        let fetched = Command::new("curl")
+            .args(["-sk", "-o", "/dev/null", "-w", "%{certs}", "--max-time", "60"])
+            .args(["--resolve", &format!("{place}:127.0.0.1"), &format!("https://{place}/version")])
+            .output()
+            .unwrap();
+        let chain = String::from_utf8_lossy(&fetched.stdout).into_owned();
+        let first = chain.split_inclusive("-----END CERTIFICATE-----").next().unwrap_or_default();
+        first.split_once("-----BEGIN CERTIFICATE-----").map_or_else(String::new, |(_, own)| own.to_owned())
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(self.sandbox.at("server.log")).unwrap_or_default()
     }
@@ -158,7 +181,7 @@ impl Rig {
 
 #[test]
 fn certificates_come_from_an_authority_and_survive_it() {
-    let Some(rig) = Rig::prepare() else { return };
+    let Some(rig) = Rig::prepare(LIFETIME_SECONDS) else { return };
     let _names = rig.name_server();
     let authority = rig.authority();
     let server = rig.server("certificates");
@@ -182,8 +205,27 @@ fn certificates_come_from_an_authority_and_survive_it() {
 }
 
 #[test]
+fn a_certificate_is_renewed_before_it_ends_without_a_restart() {
+    // Due after two thirds of its life; what an authority under load takes fits into the rest.
+    let Some(rig) = Rig::prepare(45) else { return };
+    let _names = rig.name_server();
+    let _authority = rig.authority();
+    let mut server = rig.server("certificates");
+    let (mut first, mut ends) = (String::new(), None);
+    until("no certificate was issued", || {
+        (first, ends) = (rig.shown(), rig.expiry());
+        first.len() > 100 && ends.is_some()
+    });
+    // Both are checked against the authority, so the new one is good for both names.
+    until("the certificate was not renewed", || rig.expiry() > ends);
+    until("the new certificate is not served", || rig.shown() != first && rig.is_served());
+    assert!(server.0.try_wait().unwrap().is_none(), "the server ended: {}", rig.log());
+    assert!(rig.log().matches("a new certificate is in use").count() >= 2, "{}", rig.log());
+}
+
+#[test]
 fn a_server_waits_for_an_authority_that_is_away() {
-    let Some(rig) = Rig::prepare() else { return };
+    let Some(rig) = Rig::prepare(LIFETIME_SECONDS) else { return };
     let _server = rig.server("certificates");
     until("nothing is said of it", || rig.log().contains("there is no new certificate"));
     let told = rig.log();
