@@ -20,7 +20,7 @@ use intendant_gateway::session::Sessions;
 use intendant_port::clock::Clock;
 use intendant_port::error::Error;
 use intendant_port::notify::Notifier;
-use intendant_port::upstream::Upstream;
+use intendant_port::upstream::{Free, Upstream};
 use intendant_serve::metrics::Metrics;
 use intendant_store::ledger;
 use intendant_store::ledger_redis::{Counted, FRESH};
@@ -99,7 +99,8 @@ pub async fn front(
     let Some(upstream) = &section.upstream else {
         return Ok(None);
     };
-    let own: Arc<dyn Upstream> = Arc::new(own);
+    section.check_secrets().map_err(unusable)?;
+    let own: Arc<dyn Upstream> = Arc::new(Free(own));
     let timeout = Duration::from_millis(section.timeout_ms);
     let upstream = match upstream {
         UpstreamSection::Assistant {} => Arc::clone(&own),
@@ -206,10 +207,7 @@ fn notifiers(section: &Notify, client: &HttpClient) -> Result<Vec<Arc<dyn Notifi
 /// The key of the settings, or one that is made once and kept in a file only its owner reads.
 fn session_key(section: &GatewaySection) -> Result<String, Failure> {
     if let Some(key) = &section.session_key {
-        return match key.len() >= 16 {
-            true => Ok(key.clone()),
-            false => Err(unusable("gateway.session_key: it has at least 16 characters".to_owned())),
-        };
+        return Ok(key.clone());
     }
     let path = &section.session_key_file;
     let failed = |error: std::io::Error| {

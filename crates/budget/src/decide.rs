@@ -6,6 +6,10 @@ use intendant_talk::time::Timestamp;
 
 use crate::price::Cost;
 use crate::rule::{Account, Exhausted, Rule, Scope, Scopes};
+use crate::standing::{Forecast, forecast};
+
+/// How much of the limit is spent before a pace is told of: with less it says little.
+const PACE_FROM_PERCENT: i64 = 10;
 
 /// All rules.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -109,6 +113,8 @@ pub struct Notice {
     pub spent: MicroUsd,
     /// When its period ends.
     pub resets_at: Option<Timestamp>,
+    /// Where it is going, if that can be told.
+    pub forecast: Option<Forecast>,
 }
 
 /// What happened to an account.
@@ -116,6 +122,8 @@ pub struct Notice {
 pub enum NoticeEvent {
     /// So many percent of the limit are spent.
     Threshold(i64),
+    /// If it goes on like this, the limit is reached before the period ends.
+    Pace,
     /// There was not enough left for a request.
     Exhausted,
     /// A request cost this much more than was reserved, and the limit is passed.
@@ -413,7 +421,8 @@ pub fn add(counter: &mut Counter, entry: &Entry) {
     counter.requests = counter.requests.saturating_add(requests);
 }
 
-/// Tells of the highest threshold that was reached since the last time, once per period.
+/// Tells of the highest threshold that was reached since the last time, once per period; and, unless no
+/// thresholds are wanted, once of a pace that the limit does not last for.
 fn warn(
     sheet: &mut Sheet,
     account: &Account<'_>,
@@ -421,19 +430,23 @@ fn warn(
     event: Option<NoticeEvent>,
 ) -> Option<Notice> {
     let balance = account.balance(sheet, now);
-    let reached = match event {
+    let percent = balance.percent();
+    let forecast = forecast(&balance, &account.rule.period, now);
+    let thresholds = account.rule.thresholds.iter().map(|threshold| i64::from(*threshold));
+    let threshold = match event {
         Some(NoticeEvent::Exhausted) => 100,
-        _ => {
-            let percent = balance.percent();
-            let thresholds = account.rule.thresholds.iter().map(|threshold| i64::from(*threshold));
-            thresholds.filter(|threshold| *threshold <= percent).max().unwrap_or(0)
-        }
+        _ => thresholds.filter(|threshold| *threshold <= percent).max().unwrap_or(0),
     };
+    let is_too_fast = percent >= PACE_FROM_PERCENT
+        && !account.rule.thresholds.is_empty()
+        && forecast.is_some_and(|forecast| forecast.exhausted_at.is_some());
+    let reached = if is_too_fast { threshold.max(PACE_FROM_PERCENT) } else { threshold };
     let is_news = reached > balance.warned;
     let told = match event {
         Some(NoticeEvent::Overspent(_)) => event,
         Some(NoticeEvent::Exhausted) if is_news => event,
-        _ if is_news => Some(NoticeEvent::Threshold(reached)),
+        _ if is_news && reached == threshold => Some(NoticeEvent::Threshold(threshold)),
+        _ if is_news => Some(NoticeEvent::Pace),
         _ => None,
     };
     if is_news {
@@ -446,5 +459,6 @@ fn warn(
         limit: balance.limit,
         spent: balance.spent,
         resets_at: balance.resets_at(&account.rule.period),
+        forecast,
     })
 }

@@ -71,7 +71,7 @@ impl Budget {
 }
 
 /// Goes on as the period went so far.
-fn forecast(balance: &Balance, period: &Period, now: Timestamp) -> Option<Forecast> {
+pub(crate) fn forecast(balance: &Balance, period: &Period, now: Timestamp) -> Option<Forecast> {
     let Window { first, ends, .. } = balance.window;
     let ends = match period {
         Period::Calendar(..) => ends?,

@@ -139,7 +139,42 @@ impl Default for GatewaySection {
     }
 }
 
+/// The shortest secret that cannot be guessed in a lifetime.
+const SECRET_CHARS_MIN: usize = 16;
+/// Parts of secrets that stand in manuals and in everybody's examples.
+const KNOWN: [&str; 9] = [
+    "changeme",
+    "change-me",
+    "default",
+    "example",
+    "password",
+    "placeholder",
+    "thisismysecret",
+    "your-secret",
+    "12345678",
+];
+
 impl GatewaySection {
+    /// Refuses secrets that others know or guess.
+    ///
+    /// # Errors
+    /// Which one, and what to do.
+    pub fn check_secrets(&self) -> Result<(), String> {
+        let keys = self.keys.iter().map(|(name, secret)| (format!("keys.{name}"), secret));
+        let session_key = self.session_key.iter().map(|secret| ("session_key".to_owned(), secret));
+        for (name, secret) in keys.chain(session_key) {
+            let level = secret.to_lowercase();
+            let is_known = KNOWN.iter().any(|known| level.contains(known));
+            if is_known || secret.chars().count() < SECRET_CHARS_MIN {
+                return Err(format!(
+                    "gateway.{name}: a secret has at least {SECRET_CHARS_MIN} characters that nobody can guess; \
+                     make one with `openssl rand -hex 16`"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Whose price our own answers save.
     ///
     /// # Errors
@@ -150,5 +185,25 @@ impl GatewaySection {
             .split_once('/')
             .ok_or("gateway.instead_of: it is an upstream and an edition, like `dialogflow/essentials`")?;
         Ok(Some((upstream.to_owned(), edition.to_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_that_others_know_are_refused() {
+        let check = |yaml: serde_json::Value, expected: Option<&str>| {
+            let section: GatewaySection = serde_json::from_value(yaml.clone()).unwrap();
+            let refused = section.check_secrets().err();
+            assert_eq!(refused.as_deref().and_then(|why| why.split(": ").next()), expected, "{yaml}");
+        };
+        check(serde_json::json!({}), None);
+        check(serde_json::json!({"keys": {"ann": "a-secret-that-ann-has"}}), None);
+        check(serde_json::json!({"keys": {"ann": ""}}), Some("gateway.keys.ann"));
+        check(serde_json::json!({"keys": {"ann": "short"}}), Some("gateway.keys.ann"));
+        check(serde_json::json!({"keys": {"ann": "Please-ChangeMe-now"}}), Some("gateway.keys.ann"));
+        check(serde_json::json!({"session_key": "password-password"}), Some("gateway.session_key"));
     }
 }

@@ -15,18 +15,24 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Whether it may be asked; after its rest one question at a time tries it out.
+    /// The seconds that it still rests, if it does.
+    pub fn rests(&self, now: Timestamp) -> Option<u64> {
+        let left = self.rests_until?.micros.saturating_sub(now.micros);
+        // A clock that was set back must not make the rest longer.
+        (left > 0 && left <= REST_MICROS).then(|| u64::try_from(left).unwrap_or(0).div_ceil(1_000_000))
+    }
+
+    /// Whether it may be asked now; after its rest one question at a time tries it out.
     ///
     /// # Errors
     /// With the seconds that it still rests.
     pub fn admit(&mut self, now: Timestamp) -> Result<(), u64> {
-        let Some(until) = self.rests_until else { return Ok(()) };
-        let left = until.micros.saturating_sub(now.micros);
-        // A clock that was set back must not make the rest longer.
-        if left > 0 && left <= REST_MICROS {
-            return Err(u64::try_from(left).unwrap_or(0).div_ceil(1_000_000));
+        if let Some(seconds) = self.rests(now) {
+            return Err(seconds);
         }
-        self.rests_until = Some(Timestamp::from_micros(now.micros.saturating_add(REST_MICROS)));
+        if self.is_open() {
+            self.rests_until = Some(Timestamp::from_micros(now.micros.saturating_add(REST_MICROS)));
+        }
         Ok(())
     }
 
@@ -63,7 +69,8 @@ mod tests {
         }
         assert_eq!(breaker.admit(at(1)), Err(29));
         assert_eq!(breaker.admit(at(29)), Err(1));
-        // One tries, the others wait.
+        // One tries, the others wait; to look at it is not to try.
+        assert_eq!((breaker.rests(at(29)), breaker.rests(at(30))), (Some(1), None));
         assert_eq!(breaker.admit(at(30)), Ok(()));
         assert_eq!(breaker.admit(at(30)), Err(30));
         breaker.failed(at(31));

@@ -8,13 +8,12 @@ use std::sync::{Mutex, PoisonError};
 
 use intendant_budget::rule::Scope;
 use intendant_budget::standing::Standing;
-use intendant_port::money::MicroUsd;
 
 /// Accounts of one scope that are shown; conversations are too many to be shown at all.
 const ACCOUNTS_MAX: usize = 200;
 
-/// Takes one amount out of how an account stands.
-type Amount = fn(&Standing) -> MicroUsd;
+/// Takes one figure out of how an account stands, where there is one.
+type Figure = fn(&Standing) -> Option<i64>;
 
 /// Counts inquiries by what became of them.
 #[derive(Debug, Default)]
@@ -42,32 +41,42 @@ impl Figures {
             .filter(|standing| standing.rule.scope != Scope::Conversation)
             .take(ACCOUNTS_MAX)
             .collect();
-        let amounts: [(&str, &str, Amount); 6] = [
-            ("limit", "What an account may spend in its period.", |standing| standing.balance.limit),
-            ("spent", "What was paid in the period.", |standing| standing.balance.spent),
-            ("reserved", "What requests under way may cost.", |standing| standing.balance.reserved),
-            ("remaining", "What is left.", |standing| standing.balance.left()),
-            ("saved", "What cached and own answers would have cost.", |standing| standing.balance.saved),
-            ("uncertain", "What was paid for requests whose outcome is not known.", |standing| {
-                standing.balance.uncertain
-            }),
-        ];
-        for (word, help, amount) in amounts {
-            let name = format!("intendant_budget_{word}_micro_usd");
+        for (word, help, figure) in ACCOUNT {
+            let name = format!("intendant_budget_{word}");
             head(text, &name, help, "gauge");
             for standing in &shown {
-                let account = escaped(&standing.account);
-                let _ = writeln!(text, "{name}{{account=\"{account}\"}} {}", amount(standing).micros);
+                if let Some(value) = figure(standing) {
+                    let _ = writeln!(text, "{name}{{account=\"{}\"}} {value}", escaped(&standing.account));
+                }
             }
-        }
-        let name = "intendant_budget_exhausted";
-        head(text, name, "Whether requests are turned away.", "gauge");
-        for standing in &shown {
-            let account = escaped(&standing.account);
-            let _ = writeln!(text, "{name}{{account=\"{account}\"}} {}", u8::from(standing.is_exhausted));
         }
     }
 }
+
+const SECOND_MICROS: i64 = 1_000_000;
+
+/// What is told of an account: the end of the name, what it is, and how it is found.
+const ACCOUNT: [(&str, &str, Figure); 11] = [
+    ("limit_micro_usd", "What an account may spend in its period.", |s| Some(s.balance.limit.micros)),
+    ("spent_micro_usd", "What was paid in the period.", |s| Some(s.balance.spent.micros)),
+    ("reserved_micro_usd", "What requests under way may cost.", |s| Some(s.balance.reserved.micros)),
+    ("remaining_micro_usd", "What is left.", |s| Some(s.balance.left().micros)),
+    ("saved_micro_usd", "What cached and own answers would have cost.", |s| Some(s.balance.saved.micros)),
+    ("uncertain_micro_usd", "What was paid for requests whose outcome is not known.", |s| {
+        Some(s.balance.uncertain.micros)
+    }),
+    ("forecast_micro_usd", "What will be spent at the end of the period if it goes on like this.", |s| {
+        Some(s.forecast?.at_end.micros)
+    }),
+    ("requests", "Requests paid for in the period.", |s| Some(s.balance.requests)),
+    ("period_begins_seconds", "When the period began, in seconds since 1970.", |s| {
+        Some(s.balance.window.first.micros.div_euclid(SECOND_MICROS))
+    }),
+    ("period_ends_seconds", "When the period ends, in seconds since 1970.", |s| {
+        Some(s.balance.window.ends?.micros.div_euclid(SECOND_MICROS))
+    }),
+    ("exhausted", "Whether requests are turned away.", |s| Some(i64::from(s.is_exhausted))),
+];
 
 fn head(text: &mut String, name: &str, help: &str, kind: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");

@@ -140,3 +140,41 @@ pub trait Upstream: Send + Sync {
         pieces: Option<&'a dyn Pieces>,
     ) -> BoxFuture<'a, Result<Answer, Failed>>;
 }
+
+/// Somebody of our own who answers.
+pub trait Nearby: Send + Sync {
+    /// Answers a question.
+    fn answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer, Error>>;
+}
+
+/// An upstream that costs nothing.
+pub struct Free<T>(pub T);
+
+impl<T: Nearby> Upstream for Free<T> {
+    fn name(&self) -> &str {
+        "assistant"
+    }
+
+    fn edition(&self) -> &str {
+        "own"
+    }
+
+    fn needs(&self, _question: &Question) -> Vec<Usage> {
+        Vec::new()
+    }
+
+    fn is_free(&self) -> bool {
+        true
+    }
+
+    fn ask<'a>(
+        &'a self,
+        question: &'a Question,
+        _pieces: Option<&'a dyn Pieces>,
+    ) -> BoxFuture<'a, Result<Answer, Failed>> {
+        Box::pin(async move {
+            let answer = self.0.answer(question).await;
+            answer.map_err(|error| Failed { billing: Billing::Free, error, retry_after_secs: None })
+        })
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use intendant_gateway::service::{Refused, Reply};
+use intendant_gateway::inquiry::{Refused, Reply};
 use intendant_port::upstream::Input;
 use intendant_talk::message::Object;
 use serde_json::{Value, json};

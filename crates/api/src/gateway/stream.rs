@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderValue, header};
-use intendant_gateway::service::{Inquiry, Refused, Reply};
+use intendant_gateway::inquiry::{Inquiry, Refused, Reply};
 use intendant_port::upstream::Pieces;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;

@@ -69,6 +69,9 @@ pub struct ByHand {
     /// Who does it; the user of this terminal unless given.
     #[arg(long, value_name = "NAME")]
     pub actor: Option<String>,
+    /// Print how the account stands then as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What is granted.
@@ -175,13 +178,7 @@ impl Hand<'_> {
     async fn status(&self, arguments: &StatusArgs) -> Result<(), Failure> {
         let now = SystemClock.now();
         let standings = self.till.standings(now).await.map_err(|error| failed(&error))?;
-        if arguments.json {
-            say!("{}", standings_body(&standings));
-            return Ok(());
-        }
-        for standing in &standings {
-            show(standing);
-        }
+        show_all(&standings, arguments.json);
         Ok(())
     }
 
@@ -193,8 +190,9 @@ impl Hand<'_> {
         let done =
             self.till.perform(account.clone(), deed, who, now).await.map_err(|error| failed(&error))?;
         done.map_err(|error| Failure::of("", &error))?;
-        let standings = self.till.standings(now).await.map_err(|error| failed(&error))?;
-        standings.iter().filter(|standing| standing.account == account).for_each(show);
+        let mut standings = self.till.standings(now).await.map_err(|error| failed(&error))?;
+        standings.retain(|standing| standing.account == account);
+        show_all(&standings, by.json);
         Ok(())
     }
 
@@ -271,10 +269,20 @@ impl Hand<'_> {
             account: arguments.by.account.clone(),
             reason: format!("{mark}: {}", arguments.by.reason),
             actor: arguments.by.actor.clone(),
+            json: arguments.by.json,
         };
         let amount = MicroUsd::from_micros(total);
-        say!("{mark}: {amount} USD.");
+        if !by.json {
+            say!("{mark}: {amount} USD.");
+        }
         self.perform(&by, Deed::Adjust { amount, requests, at }).await
+    }
+}
+
+fn show_all(standings: &[Standing], as_json: bool) {
+    match as_json {
+        true => say!("{}", standings_body(standings)),
+        false => standings.iter().for_each(show),
     }
 }
 

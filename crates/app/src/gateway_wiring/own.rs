@@ -8,7 +8,7 @@ use intendant_channel::collect::Keeper;
 use intendant_client::dialogflow;
 use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind};
-use intendant_port::upstream::{Answer, Billing, Failed, Pieces, Question, Upstream, Usage};
+use intendant_port::upstream::{Answer, Nearby, Question};
 use intendant_serve::server::{Incoming, Server};
 use intendant_talk::message::Object;
 
@@ -23,34 +23,13 @@ pub enum Own {
     Agent(Arc<Service>),
 }
 
-impl Upstream for Own {
-    fn name(&self) -> &str {
-        "assistant"
-    }
-
-    fn edition(&self) -> &str {
-        "own"
-    }
-
-    fn needs(&self, _question: &Question) -> Vec<Usage> {
-        Vec::new()
-    }
-
-    fn is_free(&self) -> bool {
-        true
-    }
-
-    fn ask<'a>(
-        &'a self,
-        question: &'a Question,
-        _pieces: Option<&'a dyn Pieces>,
-    ) -> BoxFuture<'a, Result<Answer, Failed>> {
+impl Nearby for Own {
+    fn answer<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<Answer, Error>> {
         Box::pin(async move {
-            let answer = match self {
+            match self {
                 Self::Assistant(server) => ask_assistant(server, question).await,
                 Self::Agent(service) => ask_agent(service, question).await,
-            };
-            answer.map_err(|error| Failed { billing: Billing::Free, error, retry_after_secs: None })
+            }
         })
     }
 }

@@ -102,6 +102,7 @@ fn a_rolling_limit_holds_over_any_stretch() {
 #[test]
 fn thresholds_are_told_of_once_per_period() {
     let mut desk = global("1");
+    desk.now = at("2026-01-31T12:00:00Z");
     assert_eq!(desk.pay("0.49"), Ok(vec![]));
     assert_eq!(desk.pay("0.01"), Ok(vec!["month Threshold(50)".to_owned()]));
     assert_eq!(desk.pay("0.10"), Ok(vec![]));
@@ -114,6 +115,32 @@ fn thresholds_are_told_of_once_per_period() {
     assert_eq!(refusal.notices, []);
     desk.now = at("2026-02-01T08:00:00Z");
     assert_eq!(desk.pay("0.50"), Ok(vec!["month Threshold(50)".to_owned()]));
+}
+
+#[test]
+fn a_pace_that_the_limit_does_not_last_for_is_told_of_once() {
+    let mut desk = global("10");
+    let told = |desk: &mut Desk, day: &str, amount: &str| {
+        desk.now = at(&format!("2026-{day}T12:00:00Z"));
+        desk.pay(amount).unwrap()
+    };
+    let none: [&str; 0] = [];
+    // A third of the month has passed, and less than that is spent; then more.
+    assert_eq!(told(&mut desk, "01-11", "3.00"), none);
+    assert_eq!(told(&mut desk, "01-11", "0.60"), ["month Pace"]);
+    assert_eq!(told(&mut desk, "01-12", "1.00"), none);
+    assert_eq!(told(&mut desk, "01-12", "0.50"), ["month Threshold(50)"]);
+    // Early in the month a few requests say little, and a threshold that is reached says it.
+    assert_eq!(told(&mut desk, "02-02", "0.99"), none);
+    assert_eq!(told(&mut desk, "02-02", "0.01"), ["month Pace"]);
+    assert_eq!(told(&mut desk, "03-02", "6.00"), ["month Threshold(50)"]);
+    // More room makes the pace a good one, and what is reached after that is told of again.
+    perform(&mut desk, "month", Deed::Limit(Some(usd("100"))));
+    assert_eq!(told(&mut desk, "03-15", "5.00"), none);
+    assert_eq!(told(&mut desk, "03-15", "40.00"), ["month Threshold(50)"]);
+    // Who wants no thresholds is left alone.
+    desk.budget.rules[0].thresholds.clear();
+    assert_eq!(told(&mut desk, "04-02", "30.00"), none);
 }
 
 #[test]

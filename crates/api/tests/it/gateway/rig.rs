@@ -25,7 +25,7 @@ use intendant_port::error::{Error, Kind, Result};
 use intendant_port::ledger::{Entry, Ledger, Needs, Sheet, Slot, Wanted, Work};
 use intendant_port::money::MicroUsd;
 use intendant_port::notify::{Message, Notifier};
-use intendant_port::upstream::{Answer as Said, Failed, Pieces, Question, Upstream, Usage};
+use intendant_port::upstream::{Answer as Said, Free, Nearby, Question, Upstream};
 use intendant_store::ledger;
 use intendant_store::ledger_sqlite::Durability;
 use intendant_store::sql_settings::SqlEnvironment;
@@ -69,35 +69,14 @@ impl Notifier for Kept {
     }
 }
 
-/// Answers for nothing.
-pub struct Nearby;
+/// An assistant of our own.
+struct Own;
 
-impl Upstream for Nearby {
-    fn name(&self) -> &str {
-        "assistant"
-    }
-
-    fn edition(&self) -> &str {
-        "own"
-    }
-
-    fn needs(&self, _question: &Question) -> Vec<Usage> {
-        Vec::new()
-    }
-
-    fn is_free(&self) -> bool {
-        true
-    }
-
-    fn ask<'a>(
-        &'a self,
-        _question: &'a Question,
-        _pieces: Option<&'a dyn Pieces>,
-    ) -> BoxFuture<'a, std::result::Result<Said, Failed>> {
+impl Nearby for Own {
+    fn answer<'a>(&'a self, _question: &'a Question) -> BoxFuture<'a, Result<Said>> {
         let message =
             json!({"text": "from nearby", "utter_action": "utter_it"}).as_object().cloned().unwrap();
-        let said = Said { messages: vec![message], ..Said::default() };
-        Box::pin(std::future::ready(Ok(said)))
+        Box::pin(std::future::ready(Ok(Said { messages: vec![message], ..Said::default() })))
     }
 }
 
@@ -253,7 +232,7 @@ impl Rig {
             till: till.clone(),
             prices: Prices::new(prices, Vec::new(), Unknown::Deny),
             upstream: upstream(&plan, &client, &stand_in),
-            fallback: plan.has_fallback.then(|| Arc::new(Nearby) as Arc<dyn Upstream>),
+            fallback: plan.has_fallback.then(|| Arc::new(Free(Own)) as Arc<dyn Upstream>),
             notifiers: vec![Arc::<Kept>::clone(&told)],
             clock: Arc::new(clock.clone()),
         };
