@@ -7,7 +7,7 @@ const TEXTS = {
     message: "Your message", placeholder: "Write a message", send: "Send", reasons: "Why it answered so",
     noReasons: "Write a message to see what was understood and why the answer was chosen.",
     intent: "Intent", entities: "Entities", actions: "Actions", slots: "Slots set", none: "none",
-    noIntent: "nothing recognised", failed: "The message could not be sent", silent: "(no answer)",
+    noIntent: "nothing recognised", failed: "The message could not be sent", silent: "(no answer)", broken: "the answer broke off",
     timing: "answered in {ms} ms", role: "role", group: "group", by: "by",
     noModel: "no model loaded", show: "Show why",
   },
@@ -16,7 +16,7 @@ const TEXTS = {
     message: "Ihre Nachricht", placeholder: "Nachricht schreiben", send: "Senden", reasons: "Warum so geantwortet wurde",
     noReasons: "Schreiben Sie eine Nachricht, um zu sehen, was verstanden wurde und warum so geantwortet wird.",
     intent: "Absicht", entities: "Entitäten", actions: "Aktionen", slots: "Gesetzte Slots", none: "keine",
-    noIntent: "nichts erkannt", failed: "Die Nachricht konnte nicht gesendet werden", silent: "(keine Antwort)",
+    noIntent: "nichts erkannt", failed: "Die Nachricht konnte nicht gesendet werden", silent: "(keine Antwort)", broken: "die Antwort brach ab",
     timing: "beantwortet in {ms} ms", role: "Rolle", group: "Gruppe", by: "durch",
     noModel: "kein Modell geladen", show: "Begründung zeigen",
   },
@@ -25,7 +25,7 @@ const TEXTS = {
     message: "Votre message", placeholder: "Écrire un message", send: "Envoyer", reasons: "Pourquoi cette réponse",
     noReasons: "Écrivez un message pour voir ce qui a été compris et pourquoi la réponse a été choisie.",
     intent: "Intention", entities: "Entités", actions: "Actions", slots: "Slots remplis", none: "aucun",
-    noIntent: "rien de reconnu", failed: "Le message n'a pas pu être envoyé", silent: "(pas de réponse)",
+    noIntent: "rien de reconnu", failed: "Le message n'a pas pu être envoyé", silent: "(pas de réponse)", broken: "la réponse s’est interrompue",
     timing: "réponse en {ms} ms", role: "rôle", group: "groupe", by: "par",
     noModel: "aucun modèle chargé", show: "Voir pourquoi",
   },
@@ -88,10 +88,11 @@ async function say(text, shown = text) {
 async function ask(path, question) {
   const answer = await fetch(path, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", Accept: "text/event-stream, application/json" },
     body: JSON.stringify(question),
   });
-  const body = await answer.json();
+  const isStream = answer.headers.get("Content-Type")?.startsWith("text/event-stream");
+  const body = isStream ? await readEvents(answer.body) : await answer.json();
   // A problem has a sentence for the user, in the user's language.
   if (!answer.ok && !body.detail) throw new Error(body.message ?? answer.statusText);
   return body;
@@ -102,6 +103,33 @@ async function askGateway(text) {
   if (body.code === "unknown_session") body = await ask("/api/gateway/message", { text, language });
   session = body.session ?? session;
   return { messages: body.messages ?? [{ text: body.detail }] };
+}
+
+// Shows the pieces of an answer while it is made, and gives the whole of it: server-sent events with two
+// lines each, `piece` as often as it likes, then `done` or `problem`.
+async function readEvents(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let draft;
+  let waiting = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(texts.broken);
+      const events = (waiting + value).split("\n\n");
+      waiting = events.pop();
+      for (const event of events) {
+        const [name, data] = event.split("\n").map((line) => line.slice(line.indexOf(":") + 2));
+        const body = JSON.parse(data);
+        if (name !== "piece") return body;
+        draft ??= addBot({ text: "" });
+        draft.firstChild.append(body.text);
+        log.scrollTop = log.scrollHeight;
+      }
+    }
+  } finally {
+    // The whole answer stands in its place.
+    draft?.remove();
+  }
 }
 
 function addUser(text) {
@@ -143,6 +171,7 @@ function addBot(message) {
   }
   item.append(bubble);
   log.append(item);
+  return item;
 }
 
 function explain(bubble) {

@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use intendant_port::upstream::{Input, Question, Upstream};
+use axum::http::StatusCode;
+use axum::response::Response;
+use intendant_port::upstream::{Input, Nearby, Question};
 use serde_json::{Value, json};
 
-use crate::chat::{ChatMessage, problem, refuse_other_origin};
+use crate::chat::{ChatMessage, answered, problem};
 
 /// An agent that is talked to.
 #[derive(Clone)]
 pub struct Partner {
     /// Answers, and tells all of `detectIntent`.
-    pub agent: Arc<dyn Upstream>,
+    pub agent: Arc<dyn Nearby>,
     /// What the page shows in its head: the agent's name.
     pub name: String,
     /// The model's file.
@@ -31,14 +31,7 @@ pub async fn about(State(partner): State<Partner>) -> Json<Value> {
 }
 
 /// `POST /api/chat`.
-pub async fn message(
-    State(partner): State<Partner>,
-    headers: HeaderMap,
-    Json(message): Json<ChatMessage>,
-) -> Response {
-    if let Some(refusal) = refuse_other_origin(&headers) {
-        return refusal;
-    }
+pub async fn message(State(partner): State<Partner>, Json(message): Json<ChatMessage>) -> Response {
     let started = Instant::now();
     let question = Question {
         session: message.sender,
@@ -47,13 +40,13 @@ pub async fn message(
         before: Vec::new(),
         query_params: None,
     };
-    let answer = match partner.agent.ask(&question, None).await {
+    let answer = match partner.agent.answer(&question).await {
         Ok(answer) => answer,
-        Err(failed) => return problem(StatusCode::INTERNAL_SERVER_ERROR, &failed.error.chain()),
+        Err(error) => return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.chain()),
     };
-    let mut reasons = reasons(&answer.detected.unwrap_or_default()["queryResult"]);
-    reasons["duration_micros"] = json!(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
-    Json(json!({"messages": answer.messages, "reasons": reasons})).into_response()
+    let duration = started.elapsed();
+    let reasons = reasons(&answer.detected.unwrap_or_default()["queryResult"]);
+    answered(&answer.messages, reasons, duration)
 }
 
 /// What a query result says, in the page's words.

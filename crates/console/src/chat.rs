@@ -1,11 +1,12 @@
 //! One message of the chat page, with the reasons of its answer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use intendant_channel::collect::Keeper;
 use intendant_port::store::Scope;
@@ -35,14 +36,7 @@ pub async fn about(State(server): State<Server>) -> Json<Value> {
 }
 
 /// `POST /api/chat`: answers a message and says why.
-pub async fn message(
-    State(server): State<Server>,
-    headers: HeaderMap,
-    Json(message): Json<ChatMessage>,
-) -> Response {
-    if let Some(refusal) = refuse_other_origin(&headers) {
-        return refusal;
-    }
+pub async fn message(State(server): State<Server>, Json(message): Json<ChatMessage>) -> Response {
     let started = Instant::now();
     let keeper = Arc::new(Keeper::new(CHANNEL));
     let sender_id = message.sender;
@@ -61,17 +55,29 @@ pub async fn message(
         Ok(tracker) => tracker,
         Err(error) => return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     };
-    let mut reasons = reasons(tracker.as_ref().map_or(&[], |tracker| tracker.events()));
+    let reasons = reasons(tracker.as_ref().map_or(&[], |tracker| tracker.events()));
+    answered(&keeper.take_filled(), reasons, duration)
+}
+
+/// An answer as the page takes it.
+pub fn answered(messages: &[Object], mut reasons: Value, duration: Duration) -> Response {
     reasons["duration_micros"] = json!(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    Json(json!({"messages": keeper.take_filled(), "reasons": reasons})).into_response()
+    Json(json!({"messages": messages, "reasons": reasons})).into_response()
 }
 
 /// Another site's page must not talk in the name of whoever has this one open.
-pub fn refuse_other_origin(headers: &HeaderMap) -> Option<Response> {
-    let origin = headers.get(header::ORIGIN)?.to_str().unwrap_or("null");
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    let is_ours = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
-    (!is_ours).then(|| problem(StatusCode::FORBIDDEN, "this page may only be used from its own address"))
+pub async fn refuse_other_origins(request: Request, next: Next) -> Response {
+    match is_own_page(request.headers()) {
+        true => next.run(request).await,
+        false => problem(StatusCode::FORBIDDEN, "this page may only be used from its own address"),
+    }
+}
+
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("null"));
+    text(header::ORIGIN).is_none_or(|origin| {
+        origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == text(header::HOST))
+    })
 }
 
 pub fn problem(status: StatusCode, message: &str) -> Response {

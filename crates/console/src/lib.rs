@@ -12,23 +12,26 @@ mod pages;
 
 pub use agent::Partner;
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use intendant_serve::server::Server;
 
 /// The page that talks to an assistant; everything else is left to other routers.
 pub fn router(server: Server) -> Router {
+    let message = post(chat::message).layer(from_fn(chat::refuse_other_origins));
     let answers = Router::new()
         .route("/api/chat/about", get(chat::about))
-        .route("/api/chat", post(chat::message))
+        .route("/api/chat", message)
         .with_state(server);
     answers.merge(console())
 }
 
 /// The page that talks to an agent.
 pub fn agent_router(partner: Partner) -> Router {
+    let message = post(agent::message).layer(from_fn(chat::refuse_other_origins));
     let answers = Router::new()
         .route("/api/chat/about", get(agent::about))
-        .route("/api/chat", post(agent::message))
+        .route("/api/chat", message)
         .with_state(partner);
     answers.merge(console())
 }

@@ -1,5 +1,9 @@
 //! The gateway in the binary: an agent that answers for nothing, refusals in words, figures.
 
+use std::io::{BufReader, Write};
+use std::net::TcpListener;
+use std::sync::mpsc::{Sender, channel};
+
 use fixtures::browser::Browser;
 use fixtures::http::Connection;
 use fixtures::process::{Server, free_port};
@@ -7,7 +11,7 @@ use fixtures::project::Sandbox;
 use serde_json::{Value, json};
 
 use crate::agents::export;
-use crate::{binary, intendant, succeed};
+use crate::{binary, intendant, stand_in, succeed};
 
 /// A trained agent with settings of a gateway.
 fn agent(settings: &str) -> Sandbox {
@@ -58,7 +62,7 @@ fn an_agent_stands_in_for_an_upstream_without_money() {
     let nobody = free_port().unwrap();
     let settings = format!(
         "budget: {{limit: 0.001, exhausted: degrade}}\n\
-         gateway: {{fallback: true, instead_of: dialogflow/essentials, keys: {{ann: a-secret-of-ann}}, anonymous: true, \
+         gateway: {{fallback: true, instead_of: dialogflow/essentials, keys: {{ann: a-secret-that-ann-has}}, anonymous: true, \
          upstream: {{type: dialogflow, project: p, url: \"http://127.0.0.1:{nobody}\"}}}}\n"
     );
     let sandbox = agent(&settings);
@@ -71,7 +75,7 @@ fn an_agent_stands_in_for_an_upstream_without_money() {
         (&json!([{"text": "Good morning!"}]), &json!("fallback"))
     );
     assert_eq!(get(&mut connection, "/"), "<title>Front</title>");
-    let answer = connection.send("GET", "/metrics", &[("x-api-key", "a-secret-of-ann")], b"").unwrap();
+    let answer = connection.send("GET", "/metrics", &[("x-api-key", "a-secret-that-ann-has")], b"").unwrap();
     let figures = answer.text();
     for expected in [
         "intendant_gateway_inquiries_total{outcome=\"fallback\"} 1",
@@ -135,4 +139,51 @@ fn the_chat_page_shows_a_refusal_as_a_sentence() {
         "document.querySelector('#log .bot')?.innerText.includes('I cannot answer any more questions')";
     browser.wait_for(said).unwrap();
     browser.wait_for("document.querySelector('#error').hidden").unwrap();
+}
+
+/// A language model that halts in the middle of its answer until it is told to go on.
+fn halting_model() -> (u16, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (go_on, waiting) = channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stand_in::read(&mut BufReader::new(stream.try_clone().unwrap())).unwrap();
+        let piece = |text: &str| format!("data: {}\n\n", json!({"choices": [{"delta": {"content": text}}]}));
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        stream.write_all(format!("{head}{}", piece("Good ")).as_bytes()).unwrap();
+        waiting.recv().unwrap();
+        let usage = json!({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 2}});
+        let rest = format!("{}data: {usage}\n\ndata: [DONE]\n\n", piece("day"));
+        stream.write_all(rest.as_bytes()).unwrap();
+    });
+    (port, go_on)
+}
+
+#[test]
+fn the_chat_page_shows_an_answer_while_it_is_made() {
+    let Some(mut browser) = Browser::open().unwrap() else {
+        eprintln!("skipped: chromedriver is not installed");
+        return;
+    };
+    let (port, go_on) = halting_model();
+    let sandbox = Sandbox::empty().unwrap();
+    let settings = format!(
+        "budget:\n  limit: 1\n  prices:\n    - {{upstream: openai, kind: input_tokens, edition: small, price: 0.001}}\n    \
+         - {{upstream: openai, kind: output_tokens, edition: small, price: 0.5, per: 1000}}\n\
+         gateway: {{upstream: {{type: openai, model: small, url: \"http://127.0.0.1:{port}/v1\"}}}}\n"
+    );
+    sandbox.write("intendant.yml", &settings).unwrap();
+    let server = Server::start(binary(), sandbox.path(), &["gateway"]).unwrap();
+    browser.go(&format!("http://127.0.0.1:{}/chat", server.port)).unwrap();
+    browser.wait_for("document.title.includes('Conversation')").unwrap();
+    browser.type_into("#input", "hello\u{E007}").unwrap();
+    browser.wait_for("document.querySelector('#log .bot')?.textContent === 'Good '").unwrap();
+    go_on.send(()).unwrap();
+    browser.wait_for("document.querySelector('#log .bot')?.textContent === 'Good day'").unwrap();
+    browser.wait_for("document.querySelectorAll('#log .bot').length === 1 && !document.querySelector('#input').disabled").unwrap();
+    let status: Value =
+        serde_json::from_str(&succeed(sandbox.path(), &["budget", "status", "--json"])).unwrap();
+    assert_eq!(status["accounts"][0]["spent_micros"], 11_000);
+    assert_eq!(status["accounts"][0]["reserved_micros"], 0);
 }

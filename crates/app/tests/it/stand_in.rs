@@ -87,7 +87,8 @@ fn serve(stream: TcpStream, calls: &Sender<Value>, script: &Mutex<Script>) {
     }
 }
 
-fn read(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
+/// Reads one request: its path, and what is noted of it.
+pub fn read(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
     let mut line = String::new();
     stream.read_line(&mut line).ok().filter(|&bytes| bytes > 0)?;
     let mut words = line.split_whitespace();
