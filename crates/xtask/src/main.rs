@@ -1,5 +1,6 @@
 //! Checks and chores of the repository: `cargo xtask ci | tidy | gen [--check]`.
 
+mod secrets;
 mod tidy;
 
 use std::process::{Command, ExitCode};

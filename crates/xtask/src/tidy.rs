@@ -7,6 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::secrets;
+
 /// Crates by layer; a crate may depend on lower layers, and on those of its own layer listed in
 /// [`SAME_LAYER`].
 const LAYERS: [&[&str]; 7] = [
@@ -71,8 +73,14 @@ pub fn check() -> Result<()> {
     let mut problems = Vec::new();
     check_layers(&mut problems)?;
     for path in tracked_files()? {
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {path}"))?;
+        let text = String::from_utf8_lossy(&bytes);
+        for line in secrets::lines(&path, &text) {
+            problems.push(format!(
+                "{path}:{line}: a key; take it out, and have it changed where it opens a door"
+            ));
+        }
         if path.ends_with(".rs") {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
             check_source(&path, &text, &mut problems);
         }
     }
