@@ -149,13 +149,6 @@ impl Outcomes {
         counts
     }
 
-    /// Precision and recall of a class.
-    pub fn precision_recall(&self, class: usize) -> (f64, f64) {
-        let (hits, given, there) = self.counts(class);
-        let share = |whole: f64| if whole > 0.0 { hits / whole } else { 0.0 };
-        (share(given), share(there))
-    }
-
     /// Mean probability and share of the positive class in ten parts of equal size, and their rows.
     pub fn reliability(&self) -> Vec<(f64, f64, usize)> {
         if self.classes != 2 {
@@ -270,7 +263,6 @@ mod tests {
         close(Metric::F1, 2.0 * 2.0 / 6.0);
         close(Metric::Accuracy, 3.0 / 5.0);
         assert_eq!(outcomes.confusion(), [[1, 1], [1, 2]]);
-        assert_eq!(outcomes.precision_recall(1), (2.0 / 3.0, 2.0 / 3.0));
         assert!(outcomes.take(&[0, 1]).metric(Metric::RocAuc).is_nan());
         let figure = outcomes.figure(Metric::Accuracy, 1);
         assert!(figure.low <= figure.value && figure.value <= figure.high && figure.low < figure.high);

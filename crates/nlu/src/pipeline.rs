@@ -115,11 +115,6 @@ impl Pipeline {
         }
     }
 
-    /// Understands several messages.
-    pub fn parse_batch(&self, texts: &[&str]) -> Vec<Parse> {
-        self.parse_on(1, texts)
-    }
-
     /// Understands several messages on up to `threads` threads.
     pub fn parse_on(&self, threads: usize, texts: &[&str]) -> Vec<Parse> {
         parallel::map(threads, texts.len(), |at| self.parse(texts[at]))

@@ -20,11 +20,6 @@ pub struct Kinds {
     pub json: bool,
 }
 
-/// Whether discovery looks at files of this name at all.
-pub fn is_data_path(path: &str) -> bool {
-    is_yaml_path(path) || has_extension(path, "json")
-}
-
 /// Whether the file is YAML by its name.
 pub fn is_yaml_path(path: &str) -> bool {
     has_extension(path, "yml") || has_extension(path, "yaml")

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 
-use crate::database::{Database, Dialect};
+use crate::database::Database;
 use crate::queue::{self, storable};
 
 /// The tables, those of the queue included.
@@ -391,10 +391,5 @@ impl Books {
 
     fn failed(&self, error: sqlx::Error) -> intendant_port::error::Error {
         self.database.failed("use the stream tables of", error)
-    }
-
-    /// Whether the database is a server.
-    pub fn is_server(&self) -> bool {
-        self.database.dialect() == Dialect::Postgres
     }
 }

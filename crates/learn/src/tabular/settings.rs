@@ -239,10 +239,3 @@ names!(
     Calibration::Centred => "centred",
 );
 names!(Outliers, Outliers::Drop => "missing", Outliers::Clip => "clip");
-
-impl Metric {
-    /// Whether more is better.
-    pub fn is_gain(self) -> bool {
-        !matches!(self, Self::LogLoss | Self::Brier | Self::Rmse | Self::Mae)
-    }
-}

@@ -114,7 +114,7 @@ fn a_stored_pipeline_answers_as_before_with_the_same_model_only() {
     for specs in pipelines() {
         let (pipeline, _) = train(&specs, &words_of_two_kinds()).unwrap();
         let loaded = Pipeline::load(&specs, pipeline.store()).unwrap();
-        assert_eq!(pipeline.parse_on(2, &texts), loaded.parse_batch(&texts));
+        assert_eq!(pipeline.parse_on(2, &texts), loaded.parse_on(1, &texts));
         let refusal = |resource: Option<Resource>| {
             let with = |spec: &ComponentSpec| match spec.resource {
                 Some(_) => ComponentSpec { resource: resource.clone(), ..spec.clone() },
