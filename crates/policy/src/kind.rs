@@ -11,9 +11,9 @@ use crate::memoization::{Fingerprint, Memoization, MemoizationOptions, Memorisin
 use crate::neighbours::Neighbours;
 use crate::options::{Reader, nearest};
 use crate::rule::{Rule, RuleOptions, RulePolicy, Unhappy};
-use crate::spans::Spans;
 use crate::state::{RuleOnly, key_of, states_from_key};
 use crate::ted::{NETWORK_OPTIONS, Ted, TedOptions};
+use crate::texts::Texts;
 use crate::trackers::TrainingTracker;
 use crate::unexpected::{Unexpected, UnexpectedOptions};
 
@@ -141,9 +141,11 @@ impl Options {
             }
             Self::Ted(options) => {
                 let (neighbours, state) = Neighbours::load(&mut stored)?;
-                let is_end_to_end = state.get("end_to_end").and_then(Value::as_bool).unwrap_or(false);
-                let spans = Spans::load(&state["spans"], &mut stored)?;
-                Policy::Ted(Ted { options, neighbours, is_end_to_end, spans })
+                let texts = Texts::load(&state["texts"], &mut stored)?;
+                if texts.is_none() && state["end_to_end"] == true {
+                    return Err(Unreadable::new("the stories' texts were learnt by an earlier version"));
+                }
+                Policy::Ted(Ted { options, neighbours, texts })
             }
             Self::Unexpected(options) => {
                 let (neighbours, state) = Neighbours::load(&mut stored)?;
@@ -166,7 +168,7 @@ impl Policy {
     pub(crate) fn may_overrule(&self) -> bool {
         match self {
             Self::Rule(_) => true,
-            Self::Ted(policy) => policy.is_end_to_end,
+            Self::Ted(policy) => policy.texts.is_some(),
             Self::Memoization(_) | Self::Unexpected(_) => false,
         }
     }
@@ -177,9 +179,8 @@ impl Policy {
             Self::Memoization(policy) => store_memoization(policy),
             Self::Ted(policy) => {
                 let mut parts = Stored::default();
-                let spans = policy.spans.as_ref().map(|spans| spans.store_into(&mut parts));
-                let state = json!({ "end_to_end": policy.is_end_to_end, "spans": spans });
-                let mut stored = policy.neighbours.store(state);
+                let texts = policy.texts.as_ref().map(|texts| texts.store_into(&mut parts));
+                let mut stored = policy.neighbours.store(json!({ "texts": texts }));
                 stored.tensors.append(&mut parts.tensors);
                 stored
             }

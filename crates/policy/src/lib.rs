@@ -18,6 +18,7 @@ mod spans;
 mod state;
 mod structure;
 mod ted;
+mod texts;
 mod trackers;
 mod unexpected;
 

@@ -12,6 +12,7 @@ use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use serde_json::{Value, json};
 
 use crate::state::{Previous, SlotFeatures, State};
+use crate::texts::TextFeatures;
 
 /// States looked at where no `max_history` is given.
 pub(crate) const HISTORY_DEFAULT: usize = 8;
@@ -40,7 +41,12 @@ pub(crate) struct Description {
     is_acting: bool,
 }
 
-pub(crate) fn describe(states: &[State], history: usize, part: Now) -> Description {
+/// Describes the last of `states`; `read` tells what a text is made of.
+pub(crate) fn describe(
+    states: &[State],
+    (history, part): (usize, Now),
+    read: &dyn Fn(&str) -> TextFeatures,
+) -> Description {
     let is_acting = states.last().is_some_and(|state| !state.follows_listen());
     let mut description = Description { is_acting, ..Description::default() };
     let mut fading = 1.0;
@@ -51,7 +57,7 @@ pub(crate) fn describe(states: &[State], history: usize, part: Now) -> Descripti
         let mut add = |name: String, weight: f64| {
             *features.entry(format!("{prefix}{name}")).or_default() += weight * fading;
         };
-        describe_state(state, is_now && part == Now::BeforeUser, &mut add);
+        describe_state(state, is_now && part == Now::BeforeUser, read, &mut add);
         if !is_now {
             fading *= FADING;
         }
@@ -62,7 +68,12 @@ pub(crate) fn describe(states: &[State], history: usize, part: Now) -> Descripti
     description
 }
 
-fn describe_state(state: &State, is_user_left_out: bool, add: &mut impl FnMut(String, f64)) {
+fn describe_state(
+    state: &State,
+    is_user_left_out: bool,
+    read: &dyn Fn(&str) -> TextFeatures,
+    add: &mut impl FnMut(String, f64),
+) {
     let after_listen = state.follows_listen();
     match &state.previous {
         Some(Previous::Name(name)) => add(format!("a:{name}"), if after_listen { 0.2 } else { 1.0 }),
@@ -87,11 +98,8 @@ fn describe_state(state: &State, is_user_left_out: bool, add: &mut impl FnMut(St
             add(format!("e:{entity}"), 0.1 * share);
         }
     } else if let Some(text) = &user.text {
-        let lowered = text.to_lowercase();
-        let words: Vec<&str> =
-            lowered.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        for word in &words {
-            add(format!("w:{word}"), 1.2 * share / words.len() as f64);
+        for (name, weight) in read(text) {
+            add(name, 1.2 * share * weight);
         }
     }
 }

@@ -7,13 +7,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use intendant_numeric::chain::{self, Chain, Options, Penalty, Sequences};
-use intendant_talk::event::EventKind;
 use intendant_talk::message::Entity;
 use intendant_text::token::Token;
 use intendant_text::whitespace::tokenize;
 use serde_json::{Value, json};
-
-use crate::trackers::TrainingTracker;
 
 const EXTRACTOR: &str = "TEDPolicy";
 const SEED: u64 = 42;
@@ -37,20 +34,8 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    /// Learns from the texts of stories; `None` when none of them is annotated.
-    pub(crate) fn train(trackers: &[TrainingTracker]) -> Option<Self> {
-        let events = trackers.iter().filter(|tracker| !tracker.is_rule).flat_map(|tracker| &tracker.events);
-        let mut texts: BTreeSet<&str> = BTreeSet::new();
-        let mut annotated: Vec<(&str, &[Entity])> = Vec::new();
-        for event in events {
-            let EventKind::User(message) = &event.event.kind else { continue };
-            let Some(text) = message.text.as_deref().filter(|_| message.parse.intent.name.is_none()) else {
-                continue;
-            };
-            if texts.insert(text) {
-                annotated.push((text, &message.parse.entities));
-            }
-        }
+    /// Learns from texts; `None` when none of them is annotated.
+    pub(crate) fn train(annotated: &[(&str, &[Entity])]) -> Option<Self> {
         let labels: BTreeSet<Label> =
             annotated.iter().flat_map(|(_, entities)| *entities).map(label).collect();
         if labels.is_empty() {

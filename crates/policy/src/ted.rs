@@ -5,7 +5,7 @@
 //! seen, so that the core fallback's threshold means something.
 //!
 //! Differs from Rasa: no neural network. Options of the network are accepted and have no effect.
-//! Where a text decides, the entities that the stories' texts taught come with it ([`crate::spans`]).
+//! Where a text decides, the entities that the stories' texts taught come with it ([`crate::texts`]).
 //!
 //! ```yaml
 //! policies:
@@ -20,8 +20,8 @@ use crate::examples::for_learning;
 use crate::neighbours::{HISTORY_DEFAULT, Learning, Neighbours, Now, describe};
 use crate::options::Reader;
 use crate::prediction::Prediction;
-use crate::spans::Spans;
 use crate::state::{Situation, UserInput};
+use crate::texts::Texts;
 use crate::trackers::TrainingTracker;
 
 /// Similarity at which "none of these" is as likely as the action.
@@ -108,29 +108,26 @@ impl TedOptions {
 pub(crate) struct Ted {
     pub options: TedOptions,
     pub neighbours: Neighbours,
-    /// Some story is told by texts instead of intents.
-    pub is_end_to_end: bool,
-    /// Finds entities in texts, where stories have annotated ones.
-    pub spans: Option<Spans>,
+    /// What the stories' texts taught, where some are told by texts instead of intents.
+    pub texts: Option<Texts>,
 }
 
 impl Ted {
     pub(crate) fn train(options: TedOptions, domain: &Domain, trackers: &[TrainingTracker]) -> Self {
         let actions = domain.action_names();
         let mut learning = Learning::default();
-        let mut is_end_to_end = false;
+        let (texts, read) = Texts::train(trackers, options.entity_recognition).unzip();
+        let read = |text: &str| read.as_ref().and_then(|read| read.get(text).cloned()).unwrap_or_default();
         for tracker in trackers.iter().filter(|tracker| !tracker.is_rule) {
             let seen = for_learning(domain, tracker);
-            is_end_to_end |=
-                seen.states.iter().filter_map(|state| state.user.as_ref()).any(|user| user.text.is_some());
             for (states, action) in seen.examples() {
                 if let Some(label) = actions.iter().position(|name| *name == action) {
-                    learning.learn(&describe(states, options.history(), Now::WithUser), label as u32);
+                    let description = describe(states, (options.history(), Now::WithUser), &read);
+                    learning.learn(&description, label as u32);
                 }
             }
         }
-        let spans = if options.entity_recognition { Spans::train(trackers) } else { None };
-        Self { options, neighbours: learning.finish(), is_end_to_end, spans }
+        Self { options, neighbours: learning.finish(), texts }
     }
 
     pub(crate) fn states_needed(&self) -> usize {
@@ -148,7 +145,7 @@ impl Ted {
         }
         let (by_intent, intent_similarity) = self.probabilities(situation, UserInput::Intent, actions_count);
         prediction.probabilities = by_intent;
-        if self.is_end_to_end && situation.now.is_listening() {
+        if self.texts.is_some() && situation.now.is_listening() {
             let (by_text, text_similarity) = self.probabilities(situation, UserInput::Text, actions_count);
             let confidence = by_text.iter().copied().fold(0.0, f64::max);
             if confidence > self.options.e2e_confidence_threshold && text_similarity > intent_similarity {
@@ -162,7 +159,8 @@ impl Ted {
 
     fn entities(&self, situation: &Situation) -> Vec<EventKind> {
         let text = situation.now.user.and_then(|message| message.text.as_deref());
-        let (Some(spans), Some(text)) = (&self.spans, text) else { return Vec::new() };
+        let spans = self.texts.as_ref().and_then(|texts| texts.spans.as_ref());
+        let (Some(spans), Some(text)) = (spans, text) else { return Vec::new() };
         let entities = spans.find(text);
         if entities.is_empty() { Vec::new() } else { vec![EventKind::Entities { entities }] }
     }
@@ -181,7 +179,13 @@ impl Ted {
             }
             last.choose_user_input(input);
         }
-        let description = describe(&states, self.options.history(), Now::WithUser);
+        let message = situation.now.user;
+        let read = |text: &str| {
+            let latest = message.filter(|message| message.text.as_deref() == Some(text));
+            let by_pipeline = latest.map_or(&[][..], |message| &message.parse.entities);
+            self.texts.as_ref().map(|texts| texts.read(text, by_pipeline)).unwrap_or_default()
+        };
+        let description = describe(&states, (self.options.history(), Now::WithUser), &read);
         let similarities = self.neighbours.similarities(&description, actions_count);
         let best = similarities.iter().copied().fold(0.0, f64::max);
         let powers: Vec<f64> =

@@ -18,10 +18,11 @@ use intendant_talk::domain::Domain;
 use serde_json::{Value, json};
 
 use crate::examples::for_learning;
-use crate::neighbours::{HISTORY_DEFAULT, Learning, Neighbours, Now, describe};
+use crate::neighbours::{Description, HISTORY_DEFAULT, Learning, Neighbours, Now, describe};
 use crate::options::Reader;
 use crate::prediction::Prediction;
-use crate::state::Situation;
+use crate::state::{Situation, State};
+use crate::texts::TextFeatures;
 use crate::trackers::TrainingTracker;
 
 /// No intent is doubted in a situation this similar to one that expects it.
@@ -79,7 +80,7 @@ impl Unexpected {
                 let Some(intent) = last.user.as_ref().and_then(|user| user.intent.clone()) else { continue };
                 let next = intents.len() as u32;
                 let label = *intents.entry(intent).or_insert(next);
-                let description = describe(states, options.history(), Now::BeforeUser);
+                let description = described(states, options.history());
                 learning.learn(&description, label);
                 situations.push((description, label));
             }
@@ -108,7 +109,7 @@ impl Unexpected {
             return prediction;
         };
         let Some(idx) = self.intents.iter().position(|intent| intent == name) else { return prediction };
-        let description = describe(&situation.learned_states, self.options.history(), Now::BeforeUser);
+        let description = described(&situation.learned_states, self.options.history());
         let scores = self.neighbours.similarities(&description, self.intents.len());
         let is_top = scores.iter().all(|score| *score <= scores[idx]);
         let is_ignored = self.options.ignored_intents.iter().any(|ignored| ignored == name);
@@ -142,6 +143,11 @@ impl Unexpected {
 
 /// Situations looked at per training; more would not move a quantile.
 const SITUATIONS_MAX: usize = 400;
+
+/// What came before the user spoke; texts instead of intents are not known here.
+fn described(states: &[State], history: usize) -> Description {
+    describe(states, (history, Now::BeforeUser), &|_| TextFeatures::new())
+}
 
 fn thresholds(
     options: &UnexpectedOptions,

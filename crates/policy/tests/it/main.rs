@@ -6,3 +6,4 @@ mod predictions;
 mod retraining;
 mod size;
 mod support;
+mod texts;
