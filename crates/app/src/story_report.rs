@@ -1,8 +1,9 @@
 //! What played stories amount to: figures, and the stories themselves with what went wrong.
 
 use intendant_dialogue::Mind;
-use intendant_dialogue::story_test::{PlayedAction, PlayedStep, PlayedStory, PlayedUser, play};
+use intendant_dialogue::story_test::{PlayedAction, PlayedStep, PlayedStory, PlayedUser, TextEntities, play};
 use intendant_evaluate::classification::Report;
+use intendant_evaluate::entities::{self, EntityEvaluation, EntityOutcome};
 use intendant_evaluate::picture::{self, Picture};
 use intendant_policy::Conversation;
 use intendant_rasa_format::write::{Form, annotated_text, stories_yaml_with_comments};
@@ -11,10 +12,13 @@ use intendant_talk::domain::python_text;
 use intendant_talk::event::EventKind;
 use intendant_talk::message::{Entity, Object, Parse};
 use intendant_talk::story::{SlotAssignment, Step, StepKind, Story, StoryKind, UserStep};
+use intendant_text::whitespace::tokenize;
 use serde_json::{Value, json};
 
 /// Policies whose decisions mean that the situation was in the training data.
 const REMEMBERING: [&str; 3] = ["MemoizationPolicy", "AugmentedMemoizationPolicy", "RulePolicy"];
+/// The policy that finds entities; files are named after it.
+pub const TEXT_POLICY: &str = "TEDPolicy";
 /// Written where one side has a label and the other has none.
 const NOTHING: &str = "None";
 
@@ -134,6 +138,17 @@ impl StoryReport {
         })
     }
 
+    /// How well policies find the entities of texts that stories tell without an intent, token by token; `None` when
+    /// there are none.
+    pub fn entities(&self) -> Option<EntityEvaluation> {
+        let texts = self.actions().filter_map(|action| action.entities.as_ref());
+        let outcomes: Vec<EntityOutcome> = texts.map(entity_outcome).collect();
+        if outcomes.is_empty() {
+            return None;
+        }
+        entities::evaluate(&outcomes, &[TEXT_POLICY.to_owned()]).remove(TEXT_POLICY)
+    }
+
     /// The confusion matrix of actions.
     pub fn picture(&self) -> Picture {
         picture::confusion_matrix(&self.action_pairs(), "actions: expected (rows) and predicted (columns)")
@@ -150,6 +165,15 @@ impl StoryReport {
         let comment =
             |story: usize, step: usize| -> Option<String> { comments.get(story)?.get(step)?.clone() };
         stories_yaml_with_comments(&stories, Form::Test, &comment)
+    }
+}
+
+fn entity_outcome(told: &TextEntities) -> EntityOutcome {
+    EntityOutcome {
+        text: told.text.clone(),
+        tokens: tokenize(&told.text).iter().map(|token| (token.start_chars, token.end_chars)).collect(),
+        targets: told.expected.clone(),
+        predicted: told.found.clone(),
     }
 }
 

@@ -59,6 +59,19 @@ pub struct PlayedAction {
     pub confidence: f64,
     /// An unexpected `action_unlikely_intent` came first: its policy's metadata.
     pub unlikely_intent: Option<Option<Value>>,
+    /// Entities of the text that this action answers, where policies are to find them.
+    pub entities: Option<TextEntities>,
+}
+
+/// A text told without an intent, with the entities that the story has and those that a policy found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextEntities {
+    /// The text.
+    pub text: String,
+    /// What is annotated.
+    pub expected: Vec<Entity>,
+    /// What the deciding policy found.
+    pub found: Vec<Entity>,
 }
 
 /// A user's turn and what was understood.
@@ -68,7 +81,8 @@ pub struct PlayedUser {
     pub message: UserMessage,
     /// The expected intent, full where the story is.
     pub expected_intent: String,
-    /// What was understood; `None` when messages are not parsed in this test.
+    /// What was understood; `None` when messages are not parsed in this test, and for texts that the
+    /// story tells without an intent: of these only the decision counts.
     pub understood: Option<Understood>,
 }
 
@@ -132,7 +146,8 @@ fn entity_set(entities: &[Entity]) -> std::collections::BTreeSet<EntityKey> {
 
 /// Plays a story. With `understand` messages are parsed and compared as well (end to end).
 pub fn play(mind: &Mind, story: &Conversation, understand: Option<&dyn Fn(&str) -> Parse>) -> PlayedStory {
-    let mut player = Player { mind, tracker: Tracker::new("default", Arc::clone(&mind.slots)), actions: 0 };
+    let tracker = Tracker::new("default", Arc::clone(&mind.slots));
+    let mut player = Player { mind, tracker, actions: 0, told: None };
     let mut events = story.events.iter();
     if let Some(first) = events.next() {
         player.tracker.update_shared(Arc::clone(first));
@@ -146,6 +161,8 @@ struct Player<'a> {
     tracker: Tracker,
     /// Actions since the user was last listened to.
     actions: usize,
+    /// A text told without an intent that is not answered yet.
+    told: Option<UserMessage>,
 }
 
 impl Player<'_> {
@@ -165,16 +182,18 @@ impl Player<'_> {
         let expected_intent = full.map_or_else(|| message.parse.intent_name().to_owned(), str::to_owned);
         let text = message.text.as_deref().filter(|text| !text.trim().is_empty());
         let mut on_tracker = message.clone();
-        let understood = match (understand, text) {
-            (Some(understand), Some(text)) => {
-                let parse = understand(text);
-                on_tracker.parse.response_selector.clone_from(&parse.response_selector);
-                Some(understood(&parse, &expected_intent))
-            }
-            _ => None,
-        };
+        let mut compared = None;
+        let parse = understand.zip(text).map(|(understand, text)| understand(text));
+        if message.parse.intent.name.is_none() && text.is_some() {
+            // Policies get what they get in a conversation, not what the story knows.
+            on_tracker.parse = parse.unwrap_or_default();
+            self.told = Some(message.clone());
+        } else if let Some(parse) = parse {
+            on_tracker.parse.response_selector.clone_from(&parse.response_selector);
+            compared = Some(understood(&parse, &expected_intent));
+        }
         self.append(EventKind::User(Box::new(on_tracker)));
-        PlayedUser { message: message.clone(), expected_intent, understood }
+        PlayedUser { message: message.clone(), expected_intent, understood: compared }
     }
 
     fn action(&mut self, action: &ActionExecuted) -> PlayedAction {
@@ -187,6 +206,7 @@ impl Player<'_> {
             self.append(EventKind::Action(executed(UNLIKELY_INTENT, &prediction)));
             (predicted, prediction) = self.predict_patiently(&expected);
         }
+        let entities = self.told.take().and_then(|told| text_entities(told, &prediction));
         if predicted == expected {
             for event in prediction.events.clone() {
                 self.append(event);
@@ -210,6 +230,7 @@ impl Player<'_> {
             confidence: prediction.confidence(),
             policy: prediction.policy,
             unlikely_intent,
+            entities,
         }
     }
 
@@ -252,6 +273,18 @@ impl Player<'_> {
         let timestamp = self.tracker.latest_event_time().unwrap_or_default();
         self.tracker.update(Event::new(timestamp, kind));
     }
+}
+
+/// `None` where there is nothing to find and nothing was found.
+fn text_entities(told: UserMessage, prediction: &Prediction) -> Option<TextEntities> {
+    let found = prediction.events.iter().filter_map(|event| match event {
+        EventKind::Entities { entities } => Some(entities.as_slice()),
+        _ => None,
+    });
+    let found: Vec<Entity> = found.flatten().cloned().collect();
+    let expected = told.parse.entities;
+    let has_some = !expected.is_empty() || !found.is_empty();
+    has_some.then(|| TextEntities { text: told.text.unwrap_or_default(), expected, found })
 }
 
 fn executed(name: &str, prediction: &Prediction) -> ActionExecuted {

@@ -30,8 +30,8 @@ pub struct TestOutput {
 /// Test stories.
 #[derive(Debug, Clone, Args)]
 pub struct CoreTestOptions {
-    /// Files or folders with test stories.
-    #[arg(short, long, num_args = 1.., default_values_os_t = [PathBuf::from(".")], value_name = "PATH")]
+    /// Files or folders with test stories; `data` unless given, end to end the files `test_…` anywhere here.
+    #[arg(short, long, num_args = 1.., value_name = "PATH")]
     pub stories: Vec<PathBuf>,
     /// Use at most this many stories.
     #[arg(long, value_name = "N")]

@@ -76,6 +76,59 @@ fn tests_leave_rasas_files_and_ours() {
     assert_eq!(names(&sandbox.path().join("core")), expected.map(str::to_owned).into());
 }
 
+/// Stories told by texts alone: of these the decision counts, and what the policy finds in them.
+#[test]
+fn texts_without_intents_are_tested_by_what_they_decide() {
+    let sandbox = Sandbox::with(&[
+        (
+            "config.yml",
+            "recipe: default.v1\nlanguage: en\nassistant_id: test\n\
+             pipeline: [{name: WhitespaceTokenizer}, {name: CountVectorsFeaturizer}, {name: DIETClassifier}]\n\
+             policies: [{name: RulePolicy}, {name: TEDPolicy}]\n",
+        ),
+        ("domain.yml", "version: \"3.1\"\nintents: [bye, thank]\nentities: [city]\nactions: [action_weather]\n"),
+        (
+            "data/nlu.yml",
+            "version: \"3.1\"\nnlu:\n- {intent: bye, examples: \"- bye\\n- see you\"}\n\
+             - {intent: thank, examples: \"- thanks\\n- thank you\"}\n",
+        ),
+        (
+            "data/stories.yml",
+            "version: \"3.1\"\nstories:\n\
+             - {story: a, steps: [{user: 'the weather in [Berlin](city) please'}, {action: action_weather}]}\n\
+             - {story: b, steps: [{user: 'what is the weather in [Rome](city)'}, {action: action_weather}]}\n\
+             - {story: c, steps: [{user: 'who are you'}, {bot: 'A bot.'}]}\n",
+        ),
+        (
+            "tests/test_stories.yml",
+            "version: \"3.1\"\nstories:\n\
+             - {story: right, steps: [{user: 'the weather in [Oslo](city) please'}, {action: action_weather}]}\n\
+             - {story: missed, steps: [{user: 'what is the [weather](city) in Oslo'}, {action: action_weather}]}\n\
+             - {story: wrong, steps: [{user: 'who are you'}, {action: action_weather}]}\n",
+        ),
+    ])
+    .unwrap();
+    run(&sandbox, &["train"]);
+    run(&sandbox, &["test", "core", "--e2e", "--successes"]);
+    let results = sandbox.path().join("results");
+    let report = json(&results.join("story_report.json"));
+    assert_eq!(report["conversation_accuracy"]["correct"], 2, "{report}");
+    let failed = std::fs::read_to_string(results.join("failed_test_stories.yml")).unwrap();
+    assert!(failed.contains("- story: wrong (") && failed.contains("# predicted: A bot."), "{failed}");
+    let found = json(&results.join("TEDPolicy_report.json"));
+    assert_eq!((&found["city"]["support"], &found["city"]["recall"]), (&2.into(), &0.5.into()), "{found}");
+    let errors = json(&results.join("TEDPolicy_errors.json"));
+    assert_eq!(errors.as_array().unwrap().len(), 1);
+    assert_eq!(errors[0]["text"], "what is the weather in Oslo");
+    assert_eq!(errors[0]["predicted_entities"][0]["value"], "Oslo");
+    for name in ["TEDPolicy_successes.json", "TEDPolicy_confusion_matrix.png"] {
+        assert!(results.join(name).exists(), "{name}");
+    }
+    run(&sandbox, &["test", "core", "--e2e", "--out", "few", "--no-errors", "--no-plot", "--no-warnings"]);
+    let few = ["TEDPolicy_report.json", "story_report.json"];
+    assert_eq!(names(&sandbox.path().join("few")), few.map(str::to_owned).into());
+}
+
 /// Cross-validation reads what has a wrong label as what it is; the same seed finds the same.
 #[test]
 fn exchanged_labels_are_found() {

@@ -17,10 +17,11 @@ use intendant_train::files;
 use serde_json::{Value, json};
 
 use super::comparison::{self, Figures, PERCENTAGE_MARK, RESULTS_FILE, STORIES_FILE};
+use super::nlu_files::{Wanted, write_entities};
 use super::{Mode, write_json, write_picture, write_text};
 use crate::cli::testing::{CoreTestOptions, TestOutput};
 use crate::failure::Failure;
-use crate::story_report::StoryReport;
+use crate::story_report::{StoryReport, TEXT_POLICY};
 use crate::terminal::say;
 use crate::{model, project, report, wiring};
 
@@ -190,8 +191,12 @@ fn read_stories(order: &Order<'_>, environment: &Environment) -> Result<Vec<Stor
 }
 
 fn story_files(order: &Order<'_>) -> Result<Vec<SourceFile>, Failure> {
-    let found =
-        files::find(&order.core.stories, &["yml", "yaml"]).map_err(|error| Failure::of("", &error))?;
+    let usual = match order.mode {
+        Mode::ActionsOnly => [PathBuf::from("data")],
+        Mode::EndToEnd => [PathBuf::from(".")],
+    };
+    let paths = if order.core.stories.is_empty() { &usual[..] } else { &order.core.stories };
+    let found = files::find(paths, &["yml", "yaml"]).map_err(|error| Failure::of("", &error))?;
     let is_test =
         |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEST_PREFIX));
     let wanted = found.iter().filter(|path| order.mode == Mode::ActionsOnly || is_test(path));
@@ -218,6 +223,9 @@ fn fetch(url: &str) -> Result<SourceFile, Failure> {
 fn write_reports(played: &StoryReport, options: &TestOutput) -> Result<(), Failure> {
     let at = |name: &str| options.out.join(name);
     write_json(&at("story_report.json"), &played.story_report())?;
+    if let Some(entities) = played.entities() {
+        write_entities(TEXT_POLICY, &entities, (&options.out, Wanted::by(options)))?;
+    }
     if !options.no_errors {
         let failed = played.yaml(|story| !story.is_correct(), "None of the test stories failed - all good!");
         write_text(&at("failed_test_stories.yml"), &failed)?;

@@ -44,9 +44,18 @@ pub fn write_reports(evaluation: &Evaluation, out: &Path, wanted: Wanted) -> Res
         write_files(&Files::of_labels(labels), out, wanted)?;
     }
     for (extractor, entities) in &evaluation.entities {
-        write_files(&Files::of_entities(extractor, entities), out, wanted)?;
+        write_entities(extractor, entities, (out, wanted))?;
     }
     Ok(())
+}
+
+/// Writes Rasa's reports of one that finds entities.
+pub fn write_entities(
+    extractor: &str,
+    entities: &EntityEvaluation,
+    (out, wanted): (&Path, Wanted),
+) -> Result<(), Failure> {
+    write_files(&Files::of_entities(extractor, entities), out, wanted)
 }
 
 /// Writes what Rasa has not: the findings, the calibration's picture, the page.
