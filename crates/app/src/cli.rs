@@ -113,9 +113,9 @@ pub enum Command {
     Completions(tools::CompletionsArgs),
     /// Accepted for compatibility; this program reports to nobody.
     Telemetry(tools::TelemetryArgs),
-    /// Rasa X, which was discontinued.
-    #[command(hide = true, disable_help_flag = true)]
-    X(tools::XArgs),
+    /// Rasa X, which was discontinued; with --production a server set up from elsewhere.
+    #[command(hide = true)]
+    X(Box<tools::XArgs>),
     /// Prints the generated reference pages.
     #[command(hide = true)]
     Reference,

@@ -70,6 +70,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(arguments) => (Level::Info, Some(&arguments.server.log)),
         Command::Up(_) | Command::Models(_) | Command::Gateway(_) => (Level::Info, None),
         Command::Stream(_) | Command::Worker(_) => (Level::Info, None),
+        Command::X(arguments) => (Level::Info, Some(&arguments.server.log)),
         Command::Shell(arguments) => (Level::Warn, Some(&arguments.server.log)),
         _ => (Level::Warn, None),
     };
@@ -101,7 +102,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Parity(arguments) => commands::parity::run(&arguments, &environment),
         Command::Completions(arguments) => Ok(commands::completions::run(&arguments)),
         Command::Telemetry(arguments) => Ok(commands::compatible::telemetry(&arguments)),
-        Command::X(arguments) => commands::compatible::x(&arguments),
+        Command::X(arguments) => commands::compatible::x(*arguments, &environment),
         Command::Reference => commands::reference::run(),
     }
 }

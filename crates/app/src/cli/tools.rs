@@ -6,6 +6,8 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
 use super::agents::ExportPart;
+use super::front::FrontArgs;
+use super::{ModelArgs, ServerArgs};
 
 #[derive(Debug, Args)]
 pub struct VisualizeArgs {
@@ -143,12 +145,24 @@ pub enum TelemetryCommand {
     Disable,
 }
 
-/// Rasa's word; accepts whatever it had.
+/// The flags of `rasa x`.
 #[derive(Debug, Args)]
 pub struct XArgs {
-    /// The flags of `rasa x`.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub rest: Vec<String>,
+    /// Start a server with the endpoints and credentials that --config-endpoint hands out.
+    #[arg(long)]
+    pub production: bool,
+    /// Address that answers with `{"endpoints": "…", "credentials": "…"}`, the texts of the two files.
+    #[arg(long, value_name = "URL")]
+    pub config_endpoint: Option<String>,
+    /// Accepted for compatibility; nothing is asked.
+    #[arg(long)]
+    pub no_prompt: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(flatten)]
+    pub front: FrontArgs,
 }
 
 /// Trains if need be, then learns from a conversation.

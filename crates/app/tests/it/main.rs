@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod delivery;
 mod elsewhere;
+mod endpoints;
 mod foreign;
 mod front;
 mod gateway;

@@ -11,8 +11,9 @@ use std::time::Duration;
 use intendant_port::web::form_decode;
 use serde_json::{Map, Value, json};
 
-/// Headers that are part of a provider's wire format.
-const NOTED_HEADERS: [&str; 4] = ["authorization", "x-auth-token", "x-user-id", "content-type"];
+/// Headers that are part of a wire format.
+const NOTED_HEADERS: [&str; 5] =
+    ["authorization", "x-auth-token", "x-user-id", "content-type", "traceparent"];
 
 /// Answers by path, in the order in which they are given; the last one stays.
 type Script = HashMap<String, Vec<Value>>;
