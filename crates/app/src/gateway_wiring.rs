@@ -24,7 +24,7 @@ use intendant_port::upstream::{Free, Upstream};
 use intendant_serve::metrics::Metrics;
 use intendant_store::ledger;
 use intendant_store::ledger_redis::{Counted, FRESH};
-use intendant_store::ledger_sqlite::Durability;
+use intendant_store::sqlite_file::Durability;
 use uuid::Uuid;
 
 use crate::commands::models::platform;

@@ -45,11 +45,10 @@ impl SqliteBroker {
             let message = format!("cannot open the event database {}", path.display());
             Error::new(Kind::Unavailable, message).because(error)
         };
-        let options = options(path);
-        let mut connection = options.connect().await.map_err(failed)?;
+        let mut connection = options(path).connect().await.map_err(failed)?;
         sqlx::query(CREATE_SQLITE).execute(&mut connection).await.map_err(failed)?;
         connection.close().await.map_err(failed)?;
-        Ok(Self { writer: GroupWriter::start(SqliteWriter::new(options), EVENTS) })
+        Ok(Self { writer: GroupWriter::start(SqliteWriter::new(path)?, EVENTS)? })
     }
 }
 
@@ -84,7 +83,7 @@ impl Transport for PostgresTransport {
                 Some(writer) => writer,
                 None => {
                     postgres::prepare(&self.settings, &CREATE_POSTGRES).await?;
-                    GroupWriter::start(PostgresWriter::new(self.settings.options.clone()), EVENTS)
+                    GroupWriter::start(PostgresWriter::new(self.settings.options.clone()), EVENTS)?
                 }
             };
             let rows = payloads.iter().map(|payload| {

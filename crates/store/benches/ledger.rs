@@ -15,8 +15,8 @@ use intendant_budget::rule::{Exhausted, Rule, Scope, Scopes};
 use intendant_budget::till::Till;
 use intendant_port::money::MicroUsd;
 use intendant_store::ledger;
-use intendant_store::ledger_sqlite::Durability;
 use intendant_store::sql_settings::SqlEnvironment;
+use intendant_store::sqlite_file::Durability;
 use intendant_talk::time::Timestamp;
 
 const PRICE: MicroUsd = MicroUsd::from_micros(2_000);

@@ -1,6 +1,7 @@
-//! Group commit: one task writes rows, and whatever piled up while it was busy shares one
+//! Group commit: one writer stores rows, and whatever piled up while it was busy shares one
 //! transaction.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,11 +10,15 @@ use intendant_port::BoxFuture;
 use intendant_port::error::{Error, Kind, Result};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 /// Writes waiting for the writer; callers wait beyond that.
 const WAITING_MAX: usize = 4096;
 /// How long the database may take for one transaction before its connection is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long callers wait: for the transaction before their own, and for their own. A writer that waits
+/// for its database itself cannot be interrupted.
+const CALLER_TIMEOUT: Duration = Duration::from_secs(60);
 /// From this time on a commit is worth sharing with writers who are not there yet.
 const SLOW_COMMIT: Duration = Duration::from_millis(4);
 /// They are waited for a commit's time divided by this,
@@ -85,6 +90,8 @@ pub type Row = Vec<Field>;
 pub trait Connection: Send + 'static {
     /// Most writes in one transaction.
     const BATCH_MAX: usize;
+    /// The thread on which the writer runs alone, if it waits for the database itself.
+    const THREAD: Option<&'static str> = None;
 
     /// Inserts rows in order, all or none; committed when it returns.
     fn insert<'a>(&'a mut self, table: Table, rows: &'a [&'a Row]) -> BoxFuture<'a, Result<()>>;
@@ -107,7 +114,7 @@ pub enum Foreign {
     Nothing,
 }
 
-/// Writes rows by one task of its own, which ends when all clones are gone.
+/// Writes rows by one writer, which ends when all clones are gone.
 #[derive(Clone)]
 pub struct GroupWriter {
     jobs: mpsc::Sender<Job>,
@@ -121,19 +128,22 @@ enum Job {
 }
 
 impl GroupWriter {
-    /// Starts the task that writes to `table`.
-    pub fn start<C: Connection>(connection: C, table: Table) -> Self {
+    /// Starts what writes to `table`.
+    ///
+    /// # Errors
+    /// When there is no place for it to run.
+    pub fn start<C: Connection>(connection: C, table: Table) -> Result<Self> {
         let (jobs, receiver) = mpsc::channel(WAITING_MAX);
         let foreign_writes = Arc::new(AtomicU64::new(0));
         let (foreign, pace) = (Arc::clone(&foreign_writes), Pace::default());
         let writer = Writer { connection, table, foreign_writes: foreign, pace };
-        tokio::spawn(writer.run(receiver));
-        Self { jobs, foreign_writes }
+        run_beside(C::THREAD, writer.run(receiver))?;
+        Ok(Self { jobs, foreign_writes })
     }
 
     /// Writes rows in order, all or none; they are committed when this returns.
     pub async fn write(&self, rows: Vec<Row>) -> Result<()> {
-        self.ask(|done| Job::Write { rows, done }).await
+        self.ask_in_time(|done| Job::Write { rows, done }).await
     }
 
     /// How often others were seen to have written, without looking again.
@@ -143,13 +153,17 @@ impl GroupWriter {
 
     /// Looks whether others have written.
     pub async fn look(&self) -> Result<u64> {
-        self.ask(|done| Job::Look { done }).await?;
+        self.ask_in_time(|done| Job::Look { done }).await?;
         Ok(self.foreign_writes())
     }
 
     /// Leaves the database tidy.
     pub async fn tidy(&self) -> Result<()> {
         self.ask(|done| Job::Tidy { done }).await
+    }
+
+    async fn ask_in_time(&self, job: impl FnOnce(oneshot::Sender<Result<()>>) -> Job) -> Result<()> {
+        tokio::time::timeout(CALLER_TIMEOUT, self.ask(job)).await.unwrap_or_else(late)
     }
 
     async fn ask(&self, job: impl FnOnce(oneshot::Sender<Result<()>>) -> Job) -> Result<()> {
@@ -255,11 +269,7 @@ impl<C: Connection> Writer<C> {
     }
 
     /// After an error a connection may be in any state; a new one starts clean.
-    fn checked<T>(
-        &mut self,
-        outcome: std::result::Result<Result<T>, tokio::time::error::Elapsed>,
-    ) -> Result<T> {
-        let late = |_| Err(Error::new(Kind::Timeout, "the database does not answer"));
+    fn checked<T>(&mut self, outcome: std::result::Result<Result<T>, Elapsed>) -> Result<T> {
         let outcome = outcome.unwrap_or_else(late);
         if outcome.is_err() {
             self.connection.reset();
@@ -268,7 +278,28 @@ impl<C: Connection> Writer<C> {
     }
 }
 
+/// Runs a writer to its end: on a thread of its own, if it has the name for one, else as a task.
+///
+/// # Errors
+/// When there is no thread to be had.
+pub(crate) fn run_beside(thread: Option<&str>, run: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    let Some(name) = thread else {
+        tokio::spawn(run);
+        return Ok(());
+    };
+    let unable = |error: std::io::Error| {
+        Error::new(Kind::Unavailable, "cannot start the thread that writes to a database").because(error)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(unable)?;
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || runtime.block_on(run)).map(drop).map_err(unable)
+}
+
+fn late<T>(_: Elapsed) -> Result<T> {
+    Err(Error::new(Kind::Timeout, "the database does not answer"))
+}
+
 /// The same outcome for another caller.
-fn again(outcome: &Result<()>) -> Result<()> {
+pub(crate) fn again(outcome: &Result<()>) -> Result<()> {
     outcome.as_ref().copied().map_err(|error| Error::new(error.kind, error.chain()))
 }

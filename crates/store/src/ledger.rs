@@ -6,7 +6,6 @@
 //! the form of rows are in [`crate::ledger_sql`]; the databases differ in how the lock is taken, and
 //! in where the writer runs.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +15,14 @@ use intendant_port::ledger::{Entry, Ledger, Needs, Sheet, Slot, Wanted, Work};
 use intendant_rasa_format::endpoints::EndpointConfig;
 use intendant_talk::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::error::Elapsed;
 
+use crate::group::{self, again};
 use crate::ledger_postgres::PostgresLedger;
-use crate::ledger_sql::Changes;
-use crate::ledger_sqlite::{Durability, SqliteLedger};
+use crate::ledger_sql::{self as form, Changes, CounterRow};
+use crate::ledger_sqlite::SqliteLedger;
 use crate::sql_settings::{self, SqlEnvironment, SqlSettings};
+use crate::sqlite_file::Durability;
 
 /// Where the ledger is unless settings say otherwise.
 pub const DATABASE_DEFAULT: &str = "budget.db";
@@ -30,6 +32,9 @@ const BATCH_MAX: usize = 64;
 const WAITING_MAX: usize = 4096;
 /// How long a transaction may take, waiting for other processes included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long callers wait: for the transaction before their own, and for their own. A writer that waits
+/// for its database itself cannot be interrupted.
+const CALLER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Transactions between two sweeps of requests that ended long ago.
 const TRANSACTIONS_PER_SWEEP: u64 = 2_000;
 /// Ended requests are kept so long for repetitions of them.
@@ -65,15 +70,8 @@ pub async fn open(
 pub trait Database: Send + Sync + Sized + 'static {
     /// The connection that writes.
     type Writer: Send;
-
-    /// Runs the writer to its end, beside the caller.
-    ///
-    /// # Errors
-    /// When there is no place for it to run.
-    fn run_writer(run: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        tokio::spawn(run);
-        Ok(())
-    }
+    /// The thread on which the writer runs alone, if it waits for the database itself.
+    const THREAD: Option<&'static str> = None;
 
     /// Connects.
     fn connect(&self) -> BoxFuture<'_, Result<Self::Writer>>;
@@ -82,13 +80,13 @@ pub trait Database: Send + Sync + Sized + 'static {
     fn begin<'a>(writer: &'a mut Self::Writer, needs: &'a Needs) -> BoxFuture<'a, Result<Sheet>>;
 
     /// Stores what changed and gives the lock back.
-    fn commit<'a>(writer: &'a mut Self::Writer, changes: &'a Changes) -> BoxFuture<'a, Result<()>>;
+    fn commit(writer: &mut Self::Writer, changes: Changes) -> BoxFuture<'_, Result<()>>;
 
     /// Removes requests that ended and were begun before a time.
     fn sweep(writer: &mut Self::Writer, before: Timestamp) -> BoxFuture<'_, Result<()>>;
 
-    /// See [`Ledger::rebuild`].
-    fn rebuild(writer: &mut Self::Writer) -> BoxFuture<'_, Result<Vec<Slot>>>;
+    /// Takes the lock and makes all counters anew from the lines; gives those that are kept differently.
+    fn begin_mending(writer: &mut Self::Writer) -> BoxFuture<'_, Result<Vec<CounterRow>>>;
 
     /// See [`Ledger::read`].
     fn read(&self, since: Timestamp, counters_max: u32) -> BoxFuture<'_, Result<Sheet>>;
@@ -117,7 +115,7 @@ impl<D: Database> GroupLedger<D> {
         let database = Arc::new(database);
         let (jobs, receiver) = mpsc::channel(WAITING_MAX);
         let writer = Writer { database: Arc::clone(&database), connection: None, transactions: 0 };
-        D::run_writer(writer.run(receiver))?;
+        group::run_beside(D::THREAD, writer.run(receiver))?;
         Ok(Self { database, jobs })
     }
 
@@ -131,7 +129,8 @@ impl<D: Database> GroupLedger<D> {
 
 impl<D: Database> Ledger for GroupLedger<D> {
     fn transact(&self, needs: Needs, work: Work) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.ask(|done| Job::Transact { needs, work, done }))
+        let transacted = self.ask(|done| Job::Transact { needs, work, done });
+        Box::pin(async { tokio::time::timeout(CALLER_TIMEOUT, transacted).await.unwrap_or_else(late) })
     }
 
     fn read(&self, since: Timestamp, counters_max: u32) -> BoxFuture<'_, Result<Sheet>> {
@@ -182,6 +181,9 @@ impl<D: Database> Writer<D> {
             }
             for done in rebuilding {
                 let outcome = self.rebuild().await;
+                if outcome.is_err() {
+                    self.connection = None;
+                }
                 drop(done.send(outcome));
             }
         }
@@ -195,10 +197,11 @@ impl<D: Database> Writer<D> {
             work(&mut sheet);
         }
         let changes = Changes::between(&before, sheet);
-        D::commit(connection, &changes).await?;
+        let newest = changes.newest;
+        D::commit(connection, changes).await?;
         self.transactions += 1;
         if self.transactions.is_multiple_of(TRANSACTIONS_PER_SWEEP)
-            && let Some(newest) = changes.newest
+            && let Some(newest) = newest
         {
             let before = Timestamp::from_micros(newest.micros.saturating_sub(KEEP_MICROS));
             D::sweep(self.connection().await?, before).await?;
@@ -207,19 +210,14 @@ impl<D: Database> Writer<D> {
     }
 
     async fn rebuild(&mut self) -> Result<Vec<Slot>> {
-        let outcome = match self.connection().await {
-            Ok(connection) => D::rebuild(connection).await,
-            Err(error) => Err(error),
-        };
-        if outcome.is_err() {
-            self.connection = None;
-        }
-        outcome
+        let connection = self.connection().await?;
+        let (changes, wrong) = form::mended(D::begin_mending(connection).await?);
+        D::commit(connection, changes).await?;
+        Ok(wrong)
     }
 
     /// After an error a connection may be in any state, a transaction open; a new one starts clean.
     async fn within_time(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        let late = |_| Err(Error::new(Kind::Timeout, "the ledger's database does not answer"));
         let outcome = tokio::time::timeout(ANSWER_TIMEOUT, work(self)).await.unwrap_or_else(late);
         if let Err(error) = &outcome {
             tracing::error!(error = error.chain(), "the ledger cannot be written");
@@ -237,6 +235,6 @@ impl<D: Database> Writer<D> {
     }
 }
 
-fn again(outcome: &Result<()>) -> Result<()> {
-    outcome.as_ref().copied().map_err(|error| Error::new(error.kind, error.chain()))
+fn late<T>(_: Elapsed) -> Result<T> {
+    Err(Error::new(Kind::Timeout, "the ledger's database does not answer"))
 }

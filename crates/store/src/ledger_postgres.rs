@@ -2,13 +2,14 @@
 
 use intendant_port::BoxFuture;
 use intendant_port::error::Result;
-use intendant_port::ledger::{Entry, Needs, Sheet, Slot, Wanted};
+use intendant_port::ledger::{Entry, Needs, Sheet, Wanted};
 use intendant_talk::time::Timestamp;
+use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, PgPool};
 
 use crate::ledger::Database;
-use crate::ledger_sql::{self as form, Changes, Dialect};
+use crate::ledger_sql::{self as form, Changes, CounterRow, Dialect};
 use crate::postgres::{self, failed};
 use crate::sql_settings::Postgres;
 
@@ -52,11 +53,19 @@ fn write_all() -> String {
     )
 }
 
-async fn store(connection: &mut PgConnection, changes: &Changes) -> std::result::Result<(), sqlx::Error> {
-    form::put_limits!(connection, changes);
-    if !changes.is_empty {
+async fn store(connection: &mut PgConnection, changes: Changes) -> std::result::Result<(), sqlx::Error> {
+    for (account, limit) in &changes.limits {
+        let query = match limit {
+            Some(limit) => sqlx::query(form::SET_LIMIT).bind(account).bind(limit),
+            None => sqlx::query(form::DROP_LIMIT).bind(account),
+        };
+        query.execute(&mut *connection).await?;
+    }
+    if !changes.is_empty() {
         let query = sqlx::query(AssertSqlSafe(write_all()));
-        let query = query.bind(&changes.entries).bind(&changes.counters).bind(&changes.requests);
+        let Changes { entries, counters, requests, .. } = changes;
+        let [entries, counters, requests] = [json!(entries), json!(counters), json!(requests)];
+        let query = query.bind(entries.to_string()).bind(counters.to_string()).bind(requests.to_string());
         query.execute(&mut *connection).await?;
     }
     sqlx::query("COMMIT").execute(connection).await.map(drop)
@@ -93,26 +102,27 @@ impl Database for PostgresLedger {
         })
     }
 
-    fn commit<'a>(writer: &'a mut PostgresWriter, changes: &'a Changes) -> BoxFuture<'a, Result<()>> {
+    fn commit(writer: &mut PostgresWriter, changes: Changes) -> BoxFuture<'_, Result<()>> {
         let stored = store(&mut writer.connection, changes);
         Box::pin(async move { stored.await.map_err(|error| failed("write to", error)) })
     }
 
-    form::shared!(PostgresWriter, failed);
+    fn sweep(writer: &mut PostgresWriter, before: Timestamp) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let query = sqlx::query(form::SWEEP).bind(before.micros);
+            query.execute(&mut writer.connection).await.map(drop).map_err(|error| failed("sweep", error))
+        })
+    }
 
-    fn rebuild(writer: &mut PostgresWriter) -> BoxFuture<'_, Result<Vec<Slot>>> {
+    fn begin_mending(writer: &mut PostgresWriter) -> BoxFuture<'_, Result<Vec<CounterRow>>> {
         Box::pin(async move {
             let connection = &mut writer.connection;
             let failed = |error| failed("rebuild the counters in", error);
             sqlx::raw_sql(BEGIN).execute(&mut *connection).await.map_err(failed)?;
             let query = sqlx::query_as(AssertSqlSafe(DIALECT.select_wrong()));
-            let rows = query.fetch_all(&mut *connection).await.map_err(failed)?;
-            let (made, wrong) = form::mended(rows);
-            let statement = DIALECT.upsert_counters().replace("$2", "$1");
-            let query = sqlx::query(AssertSqlSafe(statement));
-            query.bind(made).execute(&mut *connection).await.map_err(failed)?;
-            sqlx::query("COMMIT").execute(connection).await.map_err(failed)?;
-            Ok(wrong)
+            query.fetch_all(connection).await.map_err(failed)
         })
     }
+
+    form::reading!(failed);
 }

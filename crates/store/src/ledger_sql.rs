@@ -1,7 +1,7 @@
 //! The ledger's tables: SQL that SQLite and PostgreSQL both understand, and the form of rows.
 //!
-//! Rows go in as one JSON text per table, so that a statement is prepared once for any number of
-//! rows and a transaction is a few trips whatever it holds.
+//! Over a network rows go in as one JSON text per table, so that a statement is prepared once for any
+//! number of rows and a transaction is a few trips whatever it holds.
 
 use intendant_port::ledger::{Counter, Entry, Needs, Request, Sheet, Slot, State, Wanted};
 use intendant_port::money::MicroUsd;
@@ -81,35 +81,44 @@ impl Dialect {
         )
     }
 
-    /// Lines of the ledger: `$1`.
+    /// Lines of the ledger: `$1`, or a row of them.
     pub fn insert_entries(self) -> String {
-        format!(
-            "INSERT INTO budget_entries ({ENTRY_COLUMNS}) SELECT {} FROM {}",
-            columns("ntttnnnnnnttt"),
-            self.each("$1")
-        )
+        let source = self.source("ntttnnnnnnttt", "$1");
+        format!("INSERT INTO budget_entries ({ENTRY_COLUMNS}) {source}")
     }
 
-    /// Counters: `$2`.
+    /// Counters: `$2`, or a row of them.
     pub fn upsert_counters(self) -> String {
-        self.upsert("budget_counters", (COUNTER_COLUMNS, "tnnnnnnnn", 2), "$2")
+        self.upsert("budget_counters", (COUNTER_COLUMNS, 2), self.source("tnnnnnnnn", "$2"))
     }
 
-    /// Requests: `$3`.
+    /// Requests: `$3`, or a row of them.
     pub fn upsert_requests(self) -> String {
-        self.upsert("budget_requests", (REQUEST_COLUMNS, "ttnnttnnt", 1), "$3")
+        self.upsert("budget_requests", (REQUEST_COLUMNS, 1), self.source("ttnnttnnt", "$3"))
+    }
+
+    /// What is inserted, by the kinds of columns: `t` text, `n` number. SQLite takes one row at a time, as
+    /// one more costs it no trip.
+    fn source(self, kinds: &str, parameter: &str) -> String {
+        let column = |(idx, kind): (usize, char)| match (self, kind) {
+            (Self::Sqlite, _) => "?".to_owned(),
+            (Self::Postgres, 'n') => format!("CAST(k.value->>{idx} AS BIGINT)"),
+            (Self::Postgres, _) => format!("k.value->>{idx}"),
+        };
+        let columns = kinds.chars().enumerate().map(column).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Sqlite => format!("VALUES ({columns})"),
+            Self::Postgres => format!("SELECT {columns} FROM {}", self.each(parameter)),
+        }
     }
 
     /// `keys`: so many columns from the left are the key.
-    fn upsert(self, table: &str, (names, kinds, keys): (&str, &str, usize), parameter: &str) -> String {
+    fn upsert(self, table: &str, (names, keys): (&str, usize), source: String) -> String {
         let all: Vec<&str> = names.split(", ").collect();
         let updates: Vec<String> =
             all[keys..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
-        // SQLite takes ON for a join's unless WHERE stands between.
         format!(
-            "INSERT INTO {table} ({names}) SELECT {} FROM {} WHERE true ON CONFLICT ({}) DO UPDATE SET {}",
-            columns(kinds),
-            self.each(parameter),
+            "INSERT INTO {table} ({names}) {source} ON CONFLICT ({}) DO UPDATE SET {}",
             all[..keys].join(", "),
             updates.join(", ")
         )
@@ -211,28 +220,16 @@ const INDEX_EXPIRING: &str =
 const INDEX_RESERVED: &str =
     "CREATE INDEX IF NOT EXISTS ix_budget_requests_reserved_at ON budget_requests (reserved_at)";
 
-/// Expressions for the items of a row: `t` text, `n` number.
-fn columns(kinds: &str) -> String {
-    let column = |(idx, kind): (usize, char)| match kind == 'n' {
-        true => format!("CAST(k.value->>{idx} AS BIGINT)"),
-        false => format!("k.value->>{idx}"),
-    };
-    kinds.chars().enumerate().map(column).collect::<Vec<_>>().join(", ")
-}
-
-/// What a transaction stores: one JSON array of rows per table.
-#[derive(Clone, Debug, Default)]
+/// What a transaction stores.
 pub struct Changes {
     /// Rows of `budget_entries`.
-    pub entries: String,
+    pub entries: Vec<EntryRow>,
     /// Rows of `budget_counters`.
-    pub counters: String,
+    pub counters: Vec<CounterRow>,
     /// Rows of `budget_requests`.
-    pub requests: String,
+    pub requests: Vec<RequestRow>,
     /// Limits set or, without amount, taken away.
     pub limits: Vec<(String, Option<i64>)>,
-    /// Whether there is nothing in it.
-    pub is_empty: bool,
     /// The time of the newest line.
     pub newest: Option<Timestamp>,
 }
@@ -240,45 +237,34 @@ pub struct Changes {
 impl Changes {
     /// What a sheet became.
     pub fn between(before: &Sheet, after: Sheet) -> Self {
-        let counters: Vec<Value> = after
-            .counters
-            .iter()
-            .filter(|(slot, counter)| before.counters.get(slot) != Some(counter))
-            .map(|(slot, counter)| counter_row(slot, counter))
-            .collect();
-        let requests: Vec<Value> = after
-            .requests
-            .iter()
-            .filter(|(id, request)| before.requests.get(*id) != Some(request))
-            .map(|(id, request)| request_row(id, request))
-            .collect();
+        let counters = after.counters.iter();
+        let counters = counters.filter(|(slot, counter)| before.counters.get(slot) != Some(counter));
+        let requests = after.requests.iter();
+        let requests = requests.filter(|(id, request)| before.requests.get(*id) != Some(request));
         let set = after.limits.iter().filter(|(account, limit)| before.limits.get(*account) != Some(limit));
         let mut limits: Vec<_> = set.map(|(account, limit)| (account.clone(), Some(limit.micros))).collect();
         let gone = before.limits.keys().filter(|account| !after.limits.contains_key(*account));
         limits.extend(gone.map(|account| (account.clone(), None)));
-        let entries: Vec<Value> = after.entries.iter().map(entry_row).collect();
         Self {
-            is_empty: entries.is_empty() && counters.is_empty() && requests.is_empty() && limits.is_empty(),
-            newest: after.entries.iter().map(|entry| entry.at).max(),
-            entries: Value::from(entries).to_string(),
-            counters: Value::from(counters).to_string(),
-            requests: Value::from(requests).to_string(),
+            counters: counters.map(|(slot, counter)| row_of(slot, counter)).collect(),
+            requests: requests.map(|(id, request)| request_row(id, request)).collect(),
             limits,
+            newest: after.entries.iter().map(|entry| entry.at).max(),
+            entries: after.entries.into_iter().map(entry_row).collect(),
         }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        let Self { entries, counters, requests, limits, newest: _ } = self;
+        entries.is_empty() && counters.is_empty() && requests.is_empty() && limits.is_empty()
     }
 }
 
-/// What both databases do with the same words: the methods of [`crate::ledger::Database`] that only
-/// read, and limits that were set by hand. `$failed` makes an error of what was tried.
-macro_rules! shared {
-    ($writer:ty, $failed:path) => {
-        fn sweep(writer: &mut $writer, before: Timestamp) -> BoxFuture<'_, Result<()>> {
-            Box::pin(async move {
-                let query = sqlx::query($crate::ledger_sql::SWEEP).bind(before.micros);
-                query.execute(&mut writer.connection).await.map(drop).map_err(|error| $failed("sweep", error))
-            })
-        }
-
+/// The methods of [`crate::ledger::Database`] that only read, with a pool of either database. `$failed`
+/// makes an error of what was tried.
+macro_rules! reading {
+    ($failed:path) => {
         fn read(&self, since: Timestamp, counters_max: u32) -> BoxFuture<'_, Result<Sheet>> {
             Box::pin(async move {
                 let query = sqlx::query_as($crate::ledger_sql::READ).bind(since.micros);
@@ -302,19 +288,7 @@ macro_rules! shared {
         }
     };
 }
-/// Stores limits that were set by hand, or takes them away.
-macro_rules! put_limits {
-    ($connection:expr, $changes:expr) => {
-        for (account, limit) in &$changes.limits {
-            let query = match limit {
-                Some(limit) => sqlx::query($crate::ledger_sql::SET_LIMIT).bind(account).bind(limit),
-                None => sqlx::query($crate::ledger_sql::DROP_LIMIT).bind(account),
-            };
-            query.execute(&mut *$connection).await?;
-        }
-    };
-}
-pub(crate) use {put_limits, shared};
+pub(crate) use reading;
 
 /// The ids of needed requests as JSON.
 pub fn request_ids(needs: &Needs) -> String {
@@ -415,12 +389,12 @@ pub fn filters(wanted: &Wanted) -> (Option<String>, Option<String>) {
     (pattern, kinds)
 }
 
-/// Rows that make counters right, as JSON, and the slots that were wrong.
-pub fn mended(rows: Vec<CounterRow>) -> (String, Vec<Slot>) {
+/// What makes counters right, and the slots that were wrong.
+pub fn mended(rows: Vec<CounterRow>) -> (Changes, Vec<Slot>) {
     let mut sheet = Sheet::default();
     take_counters(&mut sheet, rows);
-    let made: Value = sheet.counters.iter().map(|(slot, counter)| counter_row(slot, counter)).collect();
-    (made.to_string(), sheet.counters.into_keys().collect())
+    let wrong = sheet.counters.keys().cloned().collect();
+    (Changes::between(&Sheet::default(), sheet), wrong)
 }
 
 /// The row of a counter.
@@ -437,40 +411,30 @@ pub fn limit_row(account: &str, limit: MicroUsd) -> CounterRow {
     (account.to_owned(), None, limit.micros, 0, 0, 0, 0, 0, 0)
 }
 
-fn counter_row(slot: &Slot, counter: &Counter) -> Value {
-    json!(row_of(slot, counter))
-}
-
-fn request_row(id: &str, request: &Request) -> Value {
-    json!([
-        id,
-        request.state.word(),
+fn request_row(id: &str, request: &Request) -> RequestRow {
+    (
+        id.to_owned(),
+        request.state.word().to_owned(),
         request.estimate.micros,
         request.paid.micros,
         slots_text(&request.slots),
-        request.purpose,
+        request.purpose.clone(),
         request.reserved_at.micros,
         request.expires_at.micros,
-        request.answer
-    ])
+        request.answer.clone(),
+    )
 }
 
-fn entry_row(entry: &Entry) -> Value {
-    json!([
-        entry.at.micros,
-        entry.kind,
-        entry.request,
-        slots_text(&entry.slots),
-        entry.spent.micros,
-        entry.reserved.micros,
-        entry.granted.micros,
-        entry.saved.micros,
-        entry.uncertain.micros,
-        entry.units,
-        entry.purpose,
-        entry.actor,
-        entry.reason
-    ])
+fn entry_row(entry: Entry) -> EntryRow {
+    let Entry { at, spent, reserved, granted, saved, uncertain, .. } = entry;
+    let [spent, reserved, granted, saved, uncertain] =
+        [spent, reserved, granted, saved, uncertain].map(|amount| amount.micros);
+    let Entry { kind, request, slots, units, purpose, actor, reason, .. } = entry;
+    let slots = slots_text(&slots);
+    (
+        at.micros, kind, request, slots, spent, reserved, granted, saved, uncertain, units, purpose, actor,
+        reason,
+    )
 }
 
 fn slots_text(slots: &[Slot]) -> String {

@@ -31,6 +31,7 @@ pub mod session;
 pub mod sql;
 pub mod sql_settings;
 pub mod sqlite;
+pub mod sqlite_file;
 pub mod ticket;
 pub mod ticket_locks;
 pub mod ticket_records;

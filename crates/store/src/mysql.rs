@@ -68,7 +68,7 @@ pub async fn open(address: &MySqlAddress) -> Result<SqlStore> {
     let pool =
         MySqlPoolOptions::new().max_connections(address.connections_max).acquire_timeout(ACQUIRE_TIMEOUT);
     let readers = pool.connect_lazy_with(options.clone());
-    let writer = GroupWriter::start(MySqlWriter { options, connection: None }, EVENTS);
+    let writer = GroupWriter::start(MySqlWriter { options, connection: None }, EVENTS)?;
     Ok(SqlStore::new(writer, Box::new(MySqlReader { readers })))
 }
 

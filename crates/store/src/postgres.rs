@@ -49,7 +49,7 @@ const NEWEST_ID: &str =
 /// for a server that is not there yet.
 pub async fn open(settings: &Postgres) -> Result<SqlStore> {
     prepare(settings, &CREATE).await?;
-    let writer = GroupWriter::start(PostgresWriter::new(settings.options.clone()), EVENTS);
+    let writer = GroupWriter::start(PostgresWriter::new(settings.options.clone()), EVENTS)?;
     let reader = PostgresReader { readers: pool(settings) };
     Ok(SqlStore::new(writer, Box::new(reader)))
 }

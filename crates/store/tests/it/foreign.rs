@@ -5,8 +5,9 @@ use std::path::Path;
 use fixtures::services::{Kind, Service};
 use intendant_port::store::{Scope, TrackerStore};
 use intendant_store::database::Database;
-use intendant_store::ledger_sqlite::{Durability, SqliteLedger};
+use intendant_store::ledger_sqlite::SqliteLedger;
 use intendant_store::sqlite::{self, options};
+use intendant_store::sqlite_file::Durability;
 use sqlx::{ConnectOptions, Connection, Row};
 
 use crate::support::{all, events, loaded, postgres, store, until};

@@ -42,7 +42,7 @@ impl Connection for SlowDisk {
 #[tokio::test(start_paused = true)]
 async fn a_slow_commit_is_shared_by_all_who_write_in_turn() {
     let commits = Arc::new(AtomicUsize::new(0));
-    let writer = GroupWriter::start(SlowDisk { commits: Arc::clone(&commits) }, TABLE);
+    let writer = GroupWriter::start(SlowDisk { commits: Arc::clone(&commits) }, TABLE).unwrap();
     let mut writers = Vec::new();
     for number in 0..WRITERS {
         let writer = writer.clone();

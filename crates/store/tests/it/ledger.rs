@@ -13,8 +13,8 @@ use intendant_port::ledger::Wanted;
 use intendant_port::money::MicroUsd;
 use intendant_store::counted_queries;
 use intendant_store::ledger;
-use intendant_store::ledger_sqlite::Durability;
 use intendant_store::sql_settings::SqlEnvironment;
+use intendant_store::sqlite_file::Durability;
 use intendant_talk::time::Timestamp;
 use sqlx::Connection;
 
