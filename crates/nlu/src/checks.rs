@@ -18,6 +18,7 @@ pub(crate) fn structure(plan: &[Planned], diagnostics: &mut Vec<Diagnostic>) {
                 let example = match kind {
                     ComponentKind::Tokenizer => "WhitespaceTokenizer",
                     ComponentKind::LanguageModel => "SpacyNLP",
+                    ComponentKind::DenseFeaturizer => "LanguageModelFeaturizer",
                     _ => "CountVectorsFeaturizer",
                 };
                 diagnostics.push(

@@ -68,7 +68,8 @@ impl ComponentKind {
     pub fn words(self) -> &'static str {
         match self {
             Self::Tokenizer => "tokenizer",
-            Self::SparseFeaturizer | Self::DenseFeaturizer => "featurizer",
+            Self::SparseFeaturizer => "featurizer",
+            Self::DenseFeaturizer => "dense featurizer",
             Self::LanguageModel => "language model",
             Self::IntentClassifier => "intent classifier",
             Self::EntityExtractor => "entity extractor",

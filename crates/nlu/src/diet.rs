@@ -110,9 +110,7 @@ pub(crate) const BOOKKEEPING: [&str; 7] = [
 struct Diet {
     intents: Option<Fused>,
     tagger: Option<Tagger>,
-    /// Whether intents are read from configured vectors instead of the text.
-    reads_vectors: bool,
-    aliases: Vec<usize>,
+    sources: Sources,
     ranking_length: usize,
     is_renormalized: bool,
 }
@@ -236,13 +234,26 @@ impl Sources {
         Self { reads_vectors: !aliases.is_empty() || !all_plain, origins }
     }
 
+    /// What the state of a trained component says.
+    pub(crate) fn stored(state: &Value) -> Self {
+        let origins = state["origins"].as_array().map_or(&[][..], Vec::as_slice);
+        Self {
+            reads_vectors: state["reads_vectors"].as_bool().unwrap_or(false),
+            origins: origins.iter().filter_map(|origin| Some(origin.as_u64()? as usize)).collect(),
+        }
+    }
+
+    /// Whether a featurizer at this position is one of them.
+    pub(crate) fn uses(&self, origin: usize) -> bool {
+        self.origins.is_empty() || self.origins.contains(&origin)
+    }
+
     /// Vectors of language models, one after the other.
     pub(crate) fn dense(&self, message: &Message<'_>) -> Vec<f32> {
-        let used = |origin: usize| self.origins.is_empty() || self.origins.contains(&origin);
         message
             .dense
             .iter()
-            .filter(|dense| used(dense.origin))
+            .filter(|dense| self.uses(dense.origin))
             .flat_map(|dense| dense.values.iter().copied())
             .collect()
     }
@@ -322,12 +333,7 @@ fn load(options: &Options, _: Slot, mut stored: Stored) -> Result<Box<dyn Annota
     };
     let commas = CommaRule::of(options.value("split_entities_by_comma"));
     let tagger = Tagger::load_from(&state["tagger"], &mut stored, (Extraction::Rich, commas))?;
-    let origins = state["origins"].as_array().map_or(&[][..], Vec::as_slice);
-    let sources = Sources {
-        reads_vectors: state["reads_vectors"].as_bool().unwrap_or(false),
-        origins: origins.iter().filter_map(|origin| Some(origin.as_u64()? as usize)).collect(),
-    };
-    Ok(Box::new(Diet::new(options, sources, intents, tagger)))
+    Ok(Box::new(Diet::new(options, Sources::stored(&state), intents, tagger)))
 }
 
 impl Diet {
@@ -335,15 +341,10 @@ impl Diet {
         Self {
             intents,
             tagger,
-            reads_vectors: sources.reads_vectors,
-            aliases: sources.origins,
+            sources,
             ranking_length: options.count("ranking_length"),
             is_renormalized: options.flag("renormalize_confidences"),
         }
-    }
-
-    fn sources(&self) -> Sources {
-        Sources { reads_vectors: self.reads_vectors, origins: self.aliases.clone() }
     }
 }
 
@@ -351,7 +352,7 @@ impl Annotator for Diet {
     fn annotate(&self, message: &mut Message<'_>) {
         match &self.intents {
             Some(model) => {
-                let probabilities = model.probabilities(message, &self.sources());
+                let probabilities = model.probabilities(message, &self.sources);
                 let ranking =
                     ranked(model.labels(), &probabilities, (self.ranking_length, self.is_renormalized));
                 set_ranking(&mut message.parse, ranking);
@@ -374,14 +375,14 @@ impl Annotator for Diet {
         stored.state = json!({
             "intents": intents,
             "tagger": tagger,
-            "reads_vectors": self.reads_vectors,
-            "origins": self.aliases,
+            "reads_vectors": self.sources.reads_vectors,
+            "origins": self.sources.origins,
         });
         stored
     }
 
     fn wants_vectors(&self) -> bool {
-        self.reads_vectors
+        self.sources.reads_vectors
     }
 }
 

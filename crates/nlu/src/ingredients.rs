@@ -135,8 +135,7 @@ fn ignored(component: &str) -> &'static [Section] {
         }
         "DIETClassifier" => &[ResponseKeys, Responses],
         "CRFEntityExtractor" => &[Intents, ResponseKeys, Responses],
-        "LogisticRegressionClassifier" | "SklearnIntentClassifier" => &[ResponseKeys, Entities, Responses],
-        "KeywordIntentClassifier" => {
+        "LogisticRegressionClassifier" | "SklearnIntentClassifier" | "KeywordIntentClassifier" => {
             &[Language, ResponseKeys, Entities, Synonyms, Regexes, Lookups, Responses]
         }
         "RegexEntityExtractor" => &[Language, Texts, Intents, ResponseKeys, Synonyms, Responses],

@@ -6,8 +6,8 @@ use intendant_talk::data::ComponentSpec;
 use crate::component::ComponentInfo;
 use crate::options::closest;
 use crate::{
-    counts, crf, diet, duckling, fallback, jieba, keyword, language_model, lexical, linear, regex_entities,
-    regex_featurizer, selector, synonyms, tokenizer,
+    counts, crf, diet, duckling, fallback, jieba, keyword, language_model, lexical, logistic, regex_entities,
+    regex_featurizer, selector, support_vectors, synonyms, tokenizer,
 };
 
 /// Every component, in the order in which pipelines usually list them.
@@ -22,8 +22,8 @@ pub const ALL: [&ComponentInfo; 19] = [
     &language_model::INFO,
     &language_model::SPACY_FEATURIZER,
     &diet::INFO,
-    &linear::LOGISTIC,
-    &linear::SKLEARN,
+    &logistic::INFO,
+    &support_vectors::INFO,
     &keyword::INFO,
     &crf::INFO,
     &regex_entities::INFO,

@@ -143,11 +143,7 @@ fn load(options: &Options, _: Slot, mut stored: Stored) -> Result<Box<dyn Annota
         let items = value.as_array().map_or(&[][..], Vec::as_slice);
         items.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<String>>()
     };
-    let origins = state["origins"].as_array().map_or(&[][..], Vec::as_slice);
-    let sources = Sources {
-        reads_vectors: state["reads_vectors"].as_bool().unwrap_or(false),
-        origins: origins.iter().filter_map(|origin| Some(origin.as_u64()? as usize)).collect(),
-    };
+    let sources = Sources::stored(&state);
     let intents = texts(&state["retrieval_intents"]);
     let responses = match state["responses"].take() {
         Value::Object(responses) => responses.into_iter().collect(),

@@ -174,7 +174,7 @@ fn without_bookkeeping(spec: &ComponentSpec, info: &ComponentInfo) -> ComponentS
 pub(crate) fn wants_vectors(plan: &[Planned]) -> bool {
     let steps: Vec<StepInfo> = plan.iter().map(Planned::step).collect();
     plan.iter().any(|planned| match planned.info.name {
-        "LogisticRegressionClassifier" | "SklearnIntentClassifier" => true,
+        "LogisticRegressionClassifier" => true,
         "DIETClassifier" | "ResponseSelector" => {
             diet::Sources::of(&planned.options, &steps[..planned.position]).reads_vectors
         }

@@ -1,17 +1,15 @@
 //! Multinomial logistic regression over dense rows.
 //!
-//! Minimises the mean negative log-likelihood plus a penalty on the squares of the weights, by
-//! limited-memory BFGS with backtracking (Nocedal and Wright, "Numerical Optimization", algorithms
-//! 3.1 and 7.4). Rows are worked on in chunks whose sums are added in order.
+//! Minimises the mean negative log-likelihood plus a penalty on the squares of the weights. Rows are
+//! worked on in chunks whose sums are added in order.
 
 use crate::calibration::softmax;
 use crate::dense::Linear;
+use crate::lbfgs::{self, dot};
 use crate::parallel;
 
 /// Rows of a chunk.
 const CHUNK: usize = 512;
-/// Steps that are remembered of the way.
-const MEMORY: usize = 8;
 
 /// How to train.
 #[derive(Clone, Copy, Debug)]
@@ -52,48 +50,9 @@ pub struct Regression {
 pub fn train(data: &Data<'_>, options: &Options, go_on: impl Fn() -> bool) -> Option<Regression> {
     let problem = Problem::new(data, options);
     let size = data.classes * (data.width + 1);
-    let mut point = vec![0.0f32; size];
-    let (mut loss, mut gradient) = problem.evaluate(&point);
-    let enough = f64::from(options.tolerance) * length(&gradient);
-    let mut history: Vec<(Vec<f32>, Vec<f32>, f64)> = Vec::new();
-    for _ in 0..options.steps_max {
-        if !go_on() {
-            return None;
-        }
-        if length(&gradient) <= enough {
-            break;
-        }
-        let mut direction = descent(&gradient, &history);
-        let mut slope = dot(&direction, &gradient);
-        if slope >= 0.0 {
-            history.clear();
-            direction = gradient.iter().map(|value| -value).collect();
-            slope = dot(&direction, &gradient);
-        }
-        let mut step = if history.is_empty() { 1.0 / length(&gradient).max(1e-12) } else { 1.0 };
-        let mut found = None;
-        for _ in 0..20 {
-            let candidate: Vec<f32> =
-                point.iter().zip(&direction).map(|(at, along)| at + step as f32 * along).collect();
-            let (new_loss, new_gradient) = problem.evaluate(&candidate);
-            if new_loss <= loss + 1e-4 * step * slope {
-                found = Some((candidate, new_loss, new_gradient));
-                break;
-            }
-            step *= 0.5;
-        }
-        let Some((candidate, new_loss, new_gradient)) = found else { break };
-        let moved: Vec<f32> = candidate.iter().zip(&point).map(|(new, old)| new - old).collect();
-        let turned: Vec<f32> = new_gradient.iter().zip(&gradient).map(|(new, old)| new - old).collect();
-        let curvature = dot(&moved, &turned);
-        if curvature > 1e-12 {
-            if history.len() == MEMORY {
-                history.remove(0);
-            }
-            history.push((moved, turned, curvature));
-        }
-        (point, loss, gradient) = (candidate, new_loss, new_gradient);
-    }
+    let tolerance = lbfgs::Tolerance::OfStart(options.tolerance);
+    let way = lbfgs::Options { steps_max: options.steps_max, tolerance };
+    let mut point = lbfgs::minimize(size, &way, |point| problem.evaluate(point), |_| go_on())?.point;
     let bias = point.split_off(data.classes * data.width);
     Some(Regression { weights: point, bias })
 }
@@ -169,37 +128,10 @@ fn transposed(rows: &[f32], width: usize) -> Vec<f32> {
     columns
 }
 
-/// The two-loop recursion: where the inverse curvature of the last steps points downhill.
-fn descent(gradient: &[f32], history: &[(Vec<f32>, Vec<f32>, f64)]) -> Vec<f32> {
-    let mut direction: Vec<f32> = gradient.iter().map(|value| -value).collect();
-    let mut shares = Vec::with_capacity(history.len());
-    for (moved, turned, curvature) in history.iter().rev() {
-        let share = dot(moved, &direction) / curvature;
-        shares.push(share);
-        direction.iter_mut().zip(turned).for_each(|(at, turn)| *at -= share as f32 * turn);
-    }
-    if let Some((_, turned, curvature)) = history.last() {
-        let scale = (curvature / dot(turned, turned).max(1e-30)) as f32;
-        direction.iter_mut().for_each(|at| *at *= scale);
-    }
-    for ((moved, turned, curvature), share) in history.iter().zip(shares.into_iter().rev()) {
-        let change = (share - dot(turned, &direction) / curvature) as f32;
-        direction.iter_mut().zip(moved).for_each(|(at, step)| *at += change * step);
-    }
-    direction
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-}
-
-fn length(vector: &[f32]) -> f64 {
-    dot(vector, vector).sqrt()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lbfgs::length;
     use crate::random::Random;
 
     fn blobs(classes: usize, per_class: usize, width: usize) -> (Vec<f32>, Vec<u32>) {

@@ -181,16 +181,6 @@ fn keywords_match_whole_words_in_order() {
 }
 
 #[test]
-fn linear_classifiers_read_configured_vectors() {
-    for name in ["LogisticRegressionClassifier", "SklearnIntentClassifier"] {
-        let pipeline = trained(&with_features(vec![component(name, Value::Null)]), &small_data());
-        for (text, intent) in [("hello", "greet"), ("book a table please", "book"), ("goodbye", "bye")] {
-            assert_eq!(pipeline.parse(text).intent_name(), intent, "{name}: {text}");
-        }
-    }
-}
-
-#[test]
 fn configured_counts_are_honoured() {
     let counts = json!({"stop_words": ["hello"], "alias": "words"});
     let specs = [

@@ -7,6 +7,7 @@ mod language_models;
 mod public_sets;
 mod retraining;
 mod robustness;
+mod solvers;
 mod soundness;
 
 use intendant_component::diagnostic::Diagnostic;

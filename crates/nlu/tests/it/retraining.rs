@@ -8,6 +8,7 @@ use intendant_talk::domain::Domain;
 use intendant_talk::message::Entity;
 use serde_json::{Value, json};
 
+use crate::language_models::with_model;
 use crate::{component, small_data, small_domain};
 
 const CONTEXT: TrainContext<'static> = TrainContext { seed: 1, threads: 1, progress: &Silent };
@@ -35,6 +36,7 @@ fn everything() -> Vec<ComponentSpec> {
         ("DucklingEntityExtractor", Value::Null),
     ];
     specs.splice(5..5, more.map(|(name, options)| component(name, options)));
+    specs.insert(5, with_model("LanguageModelFeaturizer", json!({"model_weights": "m"})));
     specs
 }
 
