@@ -24,7 +24,7 @@ pub(crate) const INFO: ComponentInfo = ComponentInfo {
     options: &OPTIONS,
     about: "Logistic regression over the configured feature vectors, sparse and dense; classes are weighed against \
             each other by how rare they are. It finds the optimum that scikit-learn's `LogisticRegression` looks \
-            for. Its confidences are those of the training examples, not of messages held out, and so rather high.",
+            for. Its confidences are not calibrated on messages held out.",
     train,
     load,
 };

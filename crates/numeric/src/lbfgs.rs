@@ -2,6 +2,10 @@
 //!
 //! Source: Nocedal and Wright, "Numerical Optimization", algorithms 3.1 and 7.4.
 
+use crate::svm::dispatch;
+
+/// Products that are summed side by side.
+const LANES: usize = 16;
 /// Steps that are remembered of the way.
 const MEMORY: usize = 8;
 /// Times that a step which does not lead down enough is halved.
@@ -122,8 +126,19 @@ fn two_loops(gradient: &[f32], history: &[Step]) -> Vec<f32> {
     direction
 }
 
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+dispatch! {
+    /// The product of two vectors of one length, summed in double precision.
+    pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
+        let mut sums = [0.0f64; LANES];
+        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        for (a, b) in a.iter().zip(b) {
+            for lane in 0..LANES {
+                sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+            }
+        }
+        let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        sums.iter().sum::<f64>() + rest
+    }
 }
 
 pub(crate) fn length(vector: &[f32]) -> f64 {

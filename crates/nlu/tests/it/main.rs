@@ -9,6 +9,7 @@ mod retraining;
 mod robustness;
 mod solvers;
 mod soundness;
+mod talkative;
 
 use intendant_component::diagnostic::Diagnostic;
 use intendant_component::training::{Silent, TrainContext};

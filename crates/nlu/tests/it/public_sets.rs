@@ -4,21 +4,22 @@ use std::path::PathBuf;
 
 use intendant_component::training::{Silent, TrainContext};
 use intendant_nlu::default_pipeline;
-use intendant_talk::data::NluData;
+use intendant_talk::data::{ComponentSpec, NluData};
 use intendant_talk::domain::Domain;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::example;
+use crate::{component, example};
 
 /// The folder of a dataset beside the repository.
 fn folder(set: &str) -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/nlu").join(set);
-    beside.is_dir().then_some(beside)
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let shared = std::env::var_os("INTENDANT_SHARED").map_or(beside, PathBuf::from);
+    Some(shared.join("data/nlu").join(set)).filter(|folder| folder.is_dir())
 }
 
-#[test]
-fn ten_examples_per_intent_are_understood() {
-    let Some(folder) = folder("banking77_10shot") else {
+/// Trains on a dataset and requires a share of its test messages to be understood.
+fn check(set: &str, specs: &[ComponentSpec], least: f64) {
+    let Some(folder) = folder(set) else {
         println!("skipped: the dataset is not here");
         return;
     };
@@ -33,8 +34,7 @@ fn ten_examples_per_intent_are_understood() {
         }
     }
     let context = TrainContext { seed: 1, threads: 2, progress: &Silent };
-    let (pipeline, _) =
-        intendant_nlu::train(&default_pipeline(), "en", &data, &Domain::default(), &context).unwrap();
+    let (pipeline, _) = intendant_nlu::train(specs, "en", &data, &Domain::default(), &context).unwrap();
     let rows: Vec<Value> =
         read("test.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let right = rows
@@ -46,5 +46,23 @@ fn ten_examples_per_intent_are_understood() {
         })
         .count();
     let accuracy = right as f64 / rows.len() as f64;
-    assert!(accuracy > 0.74, "{accuracy}");
+    assert!(accuracy > least, "{accuracy}");
+}
+
+#[test]
+fn ten_examples_per_intent_are_understood() {
+    check("banking77_10shot", &default_pipeline(), 0.74);
+}
+
+#[test]
+fn logistic_regression_is_as_good_as_that_of_scikit_learn() {
+    let pieces = json!({"analyzer": "char_wb", "min_ngram": 1, "max_ngram": 4});
+    let specs = [
+        component("WhitespaceTokenizer", Value::Null),
+        component("CountVectorsFeaturizer", Value::Null),
+        component("CountVectorsFeaturizer", pieces),
+        component("LogisticRegressionClassifier", Value::Null),
+    ];
+    // Which answers 72.8 % of them from the same counts.
+    check("banking77_10shot", &specs, 0.715);
 }
