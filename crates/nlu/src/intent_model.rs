@@ -90,7 +90,7 @@ impl IntentModel {
         let report = |done| context.progress.report(settings.phase, done, 4);
         let check = || if context.progress.is_cancelled() { Err(Cancelled) } else { Ok(()) };
         report(0);
-        let (vocabulary, rows) = vectorize(samples);
+        let (vocabulary, rows) = vectorize(samples, context.threads);
         check()?;
         report(1);
         let targets: Vec<u32> = samples.iter().map(|sample| sample.label).collect();
@@ -389,7 +389,7 @@ impl Vocabulary {
     }
 }
 
-fn vectorize(samples: &[Sample<'_>]) -> (Vocabulary, Rows) {
+fn vectorize(samples: &[Sample<'_>], threads: usize) -> (Vocabulary, Rows) {
     let mut index = Index::with_capacity(samples.len() * 16);
     let columns: Vec<Vec<u32>> = samples
         .iter()
@@ -401,7 +401,8 @@ fn vectorize(samples: &[Sample<'_>]) -> (Vocabulary, Rows) {
         .collect();
     let vocabulary = Vocabulary::of(index, &columns);
     let mut rows = Rows::default();
-    columns.iter().for_each(|columns| rows.push(vocabulary.row(columns)));
+    let values = parallel::map(threads, columns.len(), |sample| vocabulary.row(&columns[sample]));
+    values.into_iter().for_each(|row| rows.push(row));
     (vocabulary, rows)
 }
 
@@ -467,7 +468,7 @@ impl Committee {
             let members: Vec<u32> =
                 (0..examples as u32).filter(|row| data.folds[*row as usize] != fold as u32).collect();
             let options = factored::Options {
-                epochs: (60_000 / members.len().max(1)).clamp(5, 20),
+                epochs: (80_000 / members.len().max(1)).clamp(5, 20),
                 rate: 0.4,
                 dropout: if examples > MANY_EXAMPLES { 0.6 } else { 0.3 },
                 seed: options.seed ^ (fold as u64) << 40,

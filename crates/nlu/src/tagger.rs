@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use intendant_component::training::{Cancelled, TrainContext};
-use intendant_numeric::chain::{self, Chain, Lattice, Penalty, Sequences};
+use intendant_numeric::chain::{self, Chain, Lattice, Lessons, Penalty, Sequences};
 use intendant_numeric::index::Index;
 use intendant_numeric::parallel;
 use intendant_talk::data::Example;
@@ -21,7 +21,7 @@ use crate::token_features::{self, Extraction};
 use crate::word_classes::WordClasses;
 
 /// Chains whose mean is taken, of few examples and of many.
-const CHAINS: [usize; 2] = [6, 2];
+const CHAINS: [usize; 2] = [4, 2];
 /// From here on examples are many.
 const MANY_EXAMPLES: usize = 1000;
 /// Share of the features that are left out while learning.
@@ -148,6 +148,38 @@ fn features(
     features
 }
 
+/// Annotated entities of a message, with their tokens.
+type Gold<'a> = Vec<(std::ops::Range<usize>, &'a Entity)>;
+
+/// The numbers of the messages that tell something of a part, with the features of their tokens.
+fn describe(
+    part: Part,
+    (corpus, gold): (&Corpus<'_>, &[Gold<'_>]),
+    extraction: (&Extraction, Option<&WordClasses>),
+    threads: usize,
+) -> Vec<(usize, Vec<Vec<u64>>)> {
+    let tells = |number: &usize| {
+        let is_empty = corpus.messages[*number].tokens.is_empty();
+        !is_empty && (part == Part::Entity || !gold[*number].is_empty())
+    };
+    let numbers: Vec<usize> = (0..gold.len()).filter(tells).collect();
+    parallel::map(threads, numbers.len(), |at| {
+        let number = numbers[at];
+        let message = &corpus.messages[number];
+        let hint = corpus.hints.get(number).copied().flatten();
+        let base = features(message, hint, extraction);
+        if part == Part::Entity {
+            return (number, base);
+        }
+        let mut entities = vec![TokenLabel::default(); message.tokens.len()];
+        for (tokens, entity) in &gold[number] {
+            let label = TokenLabel { label: Some(entity.entity.clone()), ..TokenLabel::default() };
+            entities[tokens.clone()].fill(label);
+        }
+        (number, with_entities(&base, &entities))
+    })
+}
+
 /// Adds what the first chain found to the features of each token.
 fn with_entities(base: &[Vec<u64>], entities: &[TokenLabel]) -> Vec<Vec<u64>> {
     let name = |token: Option<usize>| {
@@ -184,24 +216,12 @@ impl PartTagger {
             return Ok(None);
         }
         let labels: Vec<String> = labels.into_iter().collect();
+        let described = describe(part, (corpus, &gold), (&settings.extraction, classes), context.threads);
         let mut index = Index::default();
         let mut sequences = Sequences::default();
         let mut columns = Vec::new();
-        for (number, (message, gold)) in corpus.messages.iter().zip(&gold).enumerate() {
-            if message.tokens.is_empty() || (part != Part::Entity && gold.is_empty()) {
-                continue;
-            }
-            let hint = corpus.hints.get(number).copied().flatten();
-            let mut features = features(message, hint, (&settings.extraction, classes));
-            if part != Part::Entity {
-                let mut entities = vec![TokenLabel::default(); message.tokens.len()];
-                for (tokens, entity) in gold {
-                    entities[tokens.clone()]
-                        .fill(TokenLabel { label: Some(entity.entity.clone()), ..TokenLabel::default() });
-                }
-                features = with_entities(&features, &entities);
-            }
-            let mut tags = tags_of(part, gold, &labels, message.tokens.len());
+        for (number, features) in described {
+            let mut tags = tags_of(part, &gold[number], &labels, features.len());
             if !settings.marks_starts {
                 // A label's inside tag follows its start tag.
                 tags.iter_mut().for_each(|tag| *tag += *tag % 2);
@@ -227,11 +247,12 @@ impl PartTagger {
             !context.progress.is_cancelled()
         };
         let chains = CHAINS[usize::from(sequences.len() >= MANY_EXAMPLES)];
+        let lessons = Lessons::of(&sequences, (index.len(), tags));
         let trained = parallel::map(context.threads, chains, |number| {
             let seed = settings.seed ^ (number as u64) << 40;
             let options =
                 chain::Options { epochs, rate: 0.15, penalty: settings.penalty, dropout: DROPOUT, seed };
-            chain::train(&sequences, (index.len(), tags), allowed, &options, go_on)
+            lessons.train(allowed, &options, go_on)
         });
         let trained: Option<Vec<Chain>> = trained.into_iter().collect();
         let chain = trained.and_then(chain::mean).ok_or(Cancelled)?.compact();

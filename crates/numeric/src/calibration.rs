@@ -44,10 +44,10 @@ pub(crate) fn exponentiate_inline(scores: &mut [f32], sharpness: f32) -> f32 {
     sums.into_iter().sum()
 }
 
-/// The exponential function of numbers that are not above 0, to 2e-7 of its value; the same on
+/// The exponential function of numbers up to 80, to 2e-7 of its value; the same on
 /// every machine, and vectors of it are computed at once.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // 2^n e^r: adding this constant rounds to the whole number n, which is then in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let x = if x > -87.0 { x } else { -87.0 };

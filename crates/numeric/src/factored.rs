@@ -7,7 +7,7 @@
 //!
 //! Source: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification". Differs from it:
 //! steps are scaled by the squares of earlier gradients, one sum per vector (Duchi et al. 2011),
-//! and features are dropped at random while training.
+//! features are dropped at random while training, and examples that are learnt are visited less.
 
 use crate::calibration::exponentiate_inline;
 use crate::random::Random;
@@ -16,8 +16,8 @@ use crate::svm::dispatch;
 
 /// Length of the vectors.
 pub const WIDTH: usize = 32;
-/// Square of a pull below which an example counts as learnt.
-const LEARNT: f32 = 1e-8;
+/// An example whose class is surer than one less this teaches nothing and rests for one walk.
+const UNSURE: f32 = 0.05;
 /// Sum of squared gradients that a vector starts with.
 const FIRST_SQUARE: f32 = 1e-3;
 /// Classes that are worked on side by side.
@@ -45,8 +45,10 @@ pub struct Options {
 pub struct Factored {
     /// A vector for each feature.
     pub features: Vec<[f32; WIDTH]>,
-    /// A vector for each class.
-    pub classes: Vec<[f32; WIDTH]>,
+    /// A vector for each class, [`LANES`] of them side by side.
+    classes: Vec<Block>,
+    /// Number of classes.
+    count: usize,
 }
 
 /// What to train on.
@@ -75,14 +77,19 @@ pub fn train(examples: &Examples<'_>, sizes: Sizes, options: &Options) -> Factor
     let mut kept = Kept::default();
     let steps = (options.epochs * order.len()).max(1) as f32;
     let mut step = 0.0;
+    let mut rests = vec![false; examples.labels.len()];
     for _ in 0..options.epochs {
         trainer.random.shuffle(&mut order);
         for row in &order {
             let rate = options.rate * (1.0 - step / steps);
             step += 1.0;
             let row = *row as usize;
+            if rests[row] {
+                rests[row] = false;
+                continue;
+            }
             kept.draw(examples.rows.row(row), options.dropout, &mut trainer.random);
-            learn(&mut trainer, &kept, examples.labels[row] as usize, rate);
+            rests[row] = !learn(&mut trainer, &kept, examples.labels[row] as usize, rate);
         }
     }
     trainer.model
@@ -91,8 +98,10 @@ pub fn train(examples: &Examples<'_>, sizes: Sizes, options: &Options) -> Factor
 impl Factored {
     /// Scores of one example for every class, `[classes]`; softmax makes them probabilities.
     pub fn scores(&self, columns: &[u32], values: &[f32]) -> Vec<f32> {
-        let mut scores = vec![0.0; self.classes.len()];
+        let mut scores = vec![[0.0; LANES]; self.classes.len()];
         score(self, columns, values, &mut scores);
+        let mut scores = scores.into_flattened();
+        scores.truncate(self.count);
         scores
     }
 }
@@ -108,17 +117,8 @@ impl<'a> Mean<'a> {
     /// The mean of models.
     pub fn of(models: &'a [Factored]) -> Self {
         let count = models.first().map_or(0, |model| model.classes.len());
-        let mut blocks = Vec::with_capacity(count.div_ceil(LANES) * models.len());
-        for first in (0..count).step_by(LANES) {
-            for model in models {
-                let mut block = [[0.0; LANES]; WIDTH];
-                for (lane, vector) in model.classes[first..].iter().take(LANES).enumerate() {
-                    block.iter_mut().zip(vector).for_each(|(units, unit)| units[lane] = *unit);
-                }
-                blocks.push(block);
-            }
-        }
-        Self { models, blocks }
+        let blocks = (0..count).flat_map(|block| models.iter().map(move |model| model.classes[block]));
+        Self { models, blocks: blocks.collect() }
     }
 
     /// Weights of one feature by class, rounded up to whole blocks of classes.
@@ -135,50 +135,41 @@ impl<'a> Mean<'a> {
 /// The features of an example that were not dropped.
 #[derive(Default)]
 struct Kept {
-    columns: Vec<u32>,
-    values: Vec<f32>,
+    pairs: Vec<(u32, f32)>,
+    count: usize,
 }
 
 impl Kept {
     fn draw(&mut self, (columns, values): (&[u32], &[f32]), dropout: f64, random: &mut Random) {
-        self.columns.clear();
-        self.values.clear();
         let scale = (1.0 / (1.0 - dropout)) as f32;
         let share = 256 - (dropout * 256.0) as u32;
+        if self.pairs.len() < columns.len() {
+            self.pairs.resize(columns.len(), (0, 0.0));
+        }
+        self.count = 0;
         for (columns, values) in columns.chunks(64).zip(values.chunks(64)) {
-            let mut mask = chances(share, random) & (u64::MAX >> (64 - columns.len()));
+            let mut mask = random.mask(share) & (u64::MAX >> (64 - columns.len()));
             while mask != 0 {
                 let at = mask.trailing_zeros() as usize;
                 mask &= mask - 1;
-                self.columns.push(columns[at]);
-                self.values.push(values[at] * scale);
+                self.pairs[self.count] = (columns[at], values[at] * scale);
+                self.count += 1;
             }
         }
     }
-}
 
-/// 64 bits, each set with a probability of `share` of 256, `1..=256`.
-fn chances(share: u32, random: &mut Random) -> u64 {
-    if share >= 256 {
-        return u64::MAX;
+    fn pairs(&self) -> &[(u32, f32)] {
+        &self.pairs[..self.count]
     }
-    // One more bit of the share, from the lowest to the highest: `or` with a fair bit makes (1 + p) / 2
-    // of a probability p, `and` makes p / 2.
-    let mut mask = 0;
-    for bit in share.trailing_zeros()..8 {
-        let fair = random.next_u64();
-        mask = if share >> bit & 1 == 1 { mask | fair } else { mask & fair };
-    }
-    mask
 }
 
 struct Trainer {
     model: Factored,
     feature_squares: Vec<f32>,
-    class_squares: Vec<f32>,
+    class_squares: Vec<[f32; LANES]>,
     random: Random,
     /// Room for the scores of one example.
-    scores: Vec<f32>,
+    scores: Vec<[f32; LANES]>,
 }
 
 impl Trainer {
@@ -186,23 +177,27 @@ impl Trainer {
         let mut random = Random::new(seed);
         // Of variance 1 / WIDTH: a uniform number has a twelfth of its range squared.
         let spread = (12.0 / WIDTH as f32).sqrt();
-        let classes = (0..sizes.classes).map(|_| [(); WIDTH].map(|()| (random.unit() as f32 - 0.5) * spread));
-        let classes = classes.collect();
+        let blocks = sizes.classes.div_ceil(LANES);
+        let mut classes = vec![[[0.0; LANES]; WIDTH]; blocks];
+        for class in 0..sizes.classes {
+            let block: &mut Block = &mut classes[class / LANES];
+            block.iter_mut().for_each(|units| units[class % LANES] = (random.unit() as f32 - 0.5) * spread);
+        }
         Self {
-            model: Factored { features: vec![[0.0; WIDTH]; sizes.features], classes },
+            model: Factored { features: vec![[0.0; WIDTH]; sizes.features], classes, count: sizes.classes },
             feature_squares: vec![FIRST_SQUARE; sizes.features],
-            class_squares: vec![FIRST_SQUARE; sizes.classes],
+            class_squares: vec![[FIRST_SQUARE; LANES]; blocks],
             random,
-            scores: vec![0.0; sizes.classes],
+            scores: vec![[0.0; LANES]; blocks],
         }
     }
 }
 
 #[inline(always)]
-fn middle_of(model: &Factored, columns: &[u32], values: &[f32]) -> [f32; WIDTH] {
+fn middle_of(model: &Factored, pairs: impl Iterator<Item = (u32, f32)>) -> [f32; WIDTH] {
     let mut middle = [0.0; WIDTH];
-    for (column, value) in columns.iter().zip(values) {
-        let vector = &model.features[*column as usize];
+    for (column, value) in pairs {
+        let vector = &model.features[column as usize];
         for unit in 0..WIDTH {
             middle[unit] += vector[unit] * value;
         }
@@ -211,9 +206,24 @@ fn middle_of(model: &Factored, columns: &[u32], values: &[f32]) -> [f32; WIDTH] 
 }
 
 #[inline(always)]
-fn score_classes(model: &Factored, middle: &[f32; WIDTH], scores: &mut [f32]) {
-    for (score, class) in scores.iter_mut().zip(&model.classes) {
-        *score = product(middle, class);
+fn score_classes(model: &Factored, middle: &[f32; WIDTH], scores: &mut [[f32; LANES]]) {
+    scores.fill([0.0; LANES]);
+    scores.iter_mut().zip(&model.classes).for_each(|(scores, block)| add_product(block, middle, scores));
+}
+
+/// Adds the products of a vector with those of a block's classes.
+#[inline(always)]
+fn add_product(block: &Block, vector: &[f32; WIDTH], sums: &mut [f32; LANES]) {
+    // Two sums, so that one addition need not wait for the other.
+    let (mut even, mut odd) = ([0.0f32; LANES], [0.0f32; LANES]);
+    for (units, own) in block.as_chunks::<2>().0.iter().zip(vector.as_chunks::<2>().0) {
+        for lane in 0..LANES {
+            even[lane] += units[0][lane] * own[0];
+            odd[lane] += units[1][lane] * own[1];
+        }
+    }
+    for lane in 0..LANES {
+        sums[lane] += even[lane] + odd[lane];
     }
 }
 
@@ -229,8 +239,8 @@ fn product(left: &[f32; WIDTH], right: &[f32; WIDTH]) -> f32 {
 }
 
 dispatch! {
-    fn score(model: &Factored, columns: &[u32], values: &[f32], scores: &mut [f32]) {
-        score_classes(model, &middle_of(model, columns, values), scores);
+    fn score(model: &Factored, columns: &[u32], values: &[f32], scores: &mut [[f32; LANES]]) {
+        score_classes(model, &middle_of(model, columns.iter().copied().zip(values.iter().copied())), scores);
     }
 }
 
@@ -238,48 +248,47 @@ dispatch! {
     /// Adds the products of a feature's vectors with those of all classes.
     fn add_products(blocks: &[Block], vectors: &[[f32; WIDTH]], weights: &mut [[f32; LANES]]) {
         for (sums, blocks) in weights.iter_mut().zip(blocks.chunks_exact(vectors.len().max(1))) {
-            let (mut even, mut odd) = ([0.0f32; LANES], [0.0f32; LANES]);
-            for (block, vector) in blocks.iter().zip(vectors) {
-                for (units, own) in block.chunks_exact(2).zip(vector.chunks_exact(2)) {
-                    for lane in 0..LANES {
-                        even[lane] += units[0][lane] * own[0];
-                        odd[lane] += units[1][lane] * own[1];
-                    }
-                }
-            }
-            for lane in 0..LANES {
-                sums[lane] += even[lane] + odd[lane];
-            }
+            blocks.iter().zip(vectors).for_each(|(block, vector)| add_product(block, vector, sums));
         }
     }
 }
 
 dispatch! {
-    /// One step on one example.
-    fn learn(trainer: &mut Trainer, kept: &Kept, label: usize, rate: f32) {
-        let middle = middle_of(&trainer.model, &kept.columns, &kept.values);
+    /// One step on one example; whether there was anything to learn.
+    fn learn(trainer: &mut Trainer, kept: &Kept, label: usize, rate: f32) -> bool {
+        let middle = middle_of(&trainer.model, kept.pairs().iter().copied());
         score_classes(&trainer.model, &middle, &mut trainer.scores);
-        let total = exponentiate_inline(&mut trainer.scores, 1.0);
-        let mut pull = [0.0f32; WIDTH];
-        for (class, score) in trainer.scores.iter().enumerate() {
-            let error = score / total - if class == label { 1.0 } else { 0.0 };
-            if error.abs() < NEGLIGIBLE {
+        let scores = trainer.scores.as_flattened_mut();
+        let total = exponentiate_inline(&mut scores[..trainer.model.count], 1.0);
+        scores[..trainer.model.count].iter_mut().for_each(|score| *score /= total);
+        // Classes that are not there have no error.
+        scores[trainer.model.count..].fill(0.0);
+        scores[label] -= 1.0;
+        if scores[label] > -UNSURE {
+            return false;
+        }
+        let mut pulls = [[0.0f32; LANES]; WIDTH];
+        let blocks = trainer.model.classes.iter_mut().zip(&mut trainer.class_squares);
+        for ((block, squares), errors) in blocks.zip(&trainer.scores) {
+            let errors = errors.map(|error| if error.abs() < NEGLIGIBLE { 0.0 } else { error });
+            if errors == [0.0; LANES] {
                 continue;
             }
-            let squares = &mut trainer.class_squares[class];
-            *squares += error * error;
-            let step = rate * error / squares.sqrt();
-            let vector = &mut trainer.model.classes[class];
+            let mut steps = [0.0f32; LANES];
+            for lane in 0..LANES {
+                squares[lane] += errors[lane] * errors[lane];
+                steps[lane] = rate * errors[lane] / squares[lane].sqrt();
+            }
             for unit in 0..WIDTH {
-                pull[unit] += error * vector[unit];
-                vector[unit] -= step * middle[unit];
+                for lane in 0..LANES {
+                    pulls[unit][lane] += errors[lane] * block[unit][lane];
+                    block[unit][lane] -= steps[lane] * middle[unit];
+                }
             }
         }
+        let pull = pulls.map(|lanes| lanes.iter().sum::<f32>());
         let square = product(&pull, &pull);
-        if square < LEARNT {
-            return;
-        }
-        for (column, value) in kept.columns.iter().zip(&kept.values) {
+        for (column, value) in kept.pairs() {
             let squares = &mut trainer.feature_squares[*column as usize];
             *squares += value * value * square;
             let step = rate * value / squares.sqrt();
@@ -288,6 +297,7 @@ dispatch! {
                 vector[unit] -= step * pull[unit];
             }
         }
+        true
     }
 }
 
@@ -329,16 +339,6 @@ mod tests {
         }
         assert_eq!(model, train(&examples, sizes, &OPTIONS));
         assert_ne!(model, train(&examples, sizes, &Options { seed: 2, ..OPTIONS }));
-    }
-
-    #[test]
-    fn chances_are_as_asked() {
-        let mut random = Random::new(5);
-        for share in [1, 77, 128, 180, 255, 256] {
-            let set: u32 = (0..2000).map(|_| chances(share, &mut random).count_ones()).sum();
-            let wanted = f64::from(share) / 256.0;
-            assert!((f64::from(set) / 128_000.0 - wanted).abs() < 0.01, "{share}: {set}");
-        }
     }
 
     #[test]

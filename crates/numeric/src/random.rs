@@ -34,6 +34,21 @@ impl Random {
             items.swap(last, self.below(last + 1));
         }
     }
+
+    /// 64 bits, each set with a probability of `share` of 256, `1..=256`.
+    pub fn mask(&mut self, share: u32) -> u64 {
+        if share >= 256 {
+            return u64::MAX;
+        }
+        // One more bit of the share, from the lowest to the highest: `or` with a fair bit makes (1 + p) / 2
+        // of a probability p, `and` makes p / 2.
+        let mut mask = 0;
+        for bit in share.trailing_zeros()..8 {
+            let fair = self.next_u64();
+            mask = if share >> bit & 1 == 1 { mask | fair } else { mask & fair };
+        }
+        mask
+    }
 }
 
 /// Scrambles the bits of a number, so that similar inputs give unrelated outputs.
@@ -77,5 +92,15 @@ mod tests {
         assert_ne!(hash_bytes(0, b"a"), hash_bytes(0, b"a\0"));
         assert_ne!(hash_bytes(0, b"a"), hash_bytes(1, b"a"));
         assert_ne!(hash_bytes(0, b"abcdefgh"), hash_bytes(0, b"abcdefghi"));
+    }
+
+    #[test]
+    fn masks_are_as_asked() {
+        let mut random = Random::new(5);
+        for share in [1, 77, 128, 180, 255, 256] {
+            let set: u32 = (0..2000).map(|_| random.mask(share).count_ones()).sum();
+            let wanted = f64::from(share) / 256.0;
+            assert!((f64::from(set) / 128_000.0 - wanted).abs() < 0.01, "{share}: {set}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
-use intendant_numeric::chain::{self, Chain, Options, Penalty, Sequences};
+use intendant_numeric::chain::{Chain, Lessons, Options, Penalty, Sequences};
 use intendant_talk::message::Entity;
 use intendant_text::token::Token;
 use intendant_text::whitespace::tokenize;
@@ -69,7 +69,7 @@ impl Spans {
             to % 2 == 1 || to == 0 || from.is_some_and(|from| from == to || from + 1 == to)
         };
         let size = (features.len(), 2 * labels.len() + 1);
-        let chain = chain::train(&sequences, size, allowed, &options, |_| true)?;
+        let chain = Lessons::of(&sequences, size).train(allowed, &options, |_| true)?;
         Some(Self { labels, features, chain })
     }
 
