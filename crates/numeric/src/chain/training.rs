@@ -425,3 +425,33 @@ impl<'a> Trainer<'a> {
         Chain { tags: lessons.tags, starts, entry_tags, entry_weights, transitions: self.transitions }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_that_occur_together_weigh_the_same_and_count_as_much_as_all() {
+        // Features 0 and 1 tell tag 1, 2 tells tag 0, 3 is in every token, 4 in none.
+        let mut sequences = Sequences::default();
+        for _ in 0..4 {
+            sequences.push_token(&[0, 1, 3], 1);
+            sequences.push_token(&[2, 3], 0);
+            sequences.end_sequence();
+        }
+        let lessons = Lessons::of(&sequences, (5, 2));
+        assert_eq!(lessons.groups, [0, 0, 1, 2, 3]);
+        assert_eq!(lessons.sizes, [2, 1, 1, 1]);
+        let options =
+            Options { epochs: 20, rate: 0.3, penalty: Penalty::Decay(0.001), dropout: 0.0, seed: 1 };
+        let chain = lessons.train(|_, _| true, &options, |_| true).unwrap();
+        assert!(chain.is_sound(5));
+        let weights = |feature: usize| {
+            let span = chain.starts[feature] as usize..chain.starts[feature + 1] as usize;
+            (&chain.entry_tags[span.clone()], &chain.entry_weights[span])
+        };
+        assert_eq!(weights(0), weights(1));
+        assert_eq!((weights(0).0, weights(2).0, weights(3).0), (&[1][..], &[0][..], &[0, 1][..]));
+        assert!(weights(0).1[0] > 0.0 && weights(2).1[0] > 0.0 && weights(4).0.is_empty());
+    }
+}
