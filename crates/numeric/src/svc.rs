@@ -450,9 +450,10 @@ impl Ready {
         // What the vectors of each class say against each other class.
         let mut sums = vec![0.0; self.svc.classes * others];
         for (class, span) in self.svc.starts.windows(2).enumerate() {
-            for at in span[0] as usize..span[1] as usize {
-                let duals = &self.svc.duals[at * others..][..others];
-                add(&mut sums[class * others..][..others], values[at], duals);
+            let span = span[0] as usize..span[1] as usize;
+            let duals = self.svc.duals[span.start * others..span.end * others].chunks_exact(others);
+            for (value, duals) in values[span].iter().zip(duals) {
+                add(&mut sums[class * others..][..others], *value, duals);
             }
         }
         let margin = |((one, other), threshold): ((usize, usize), &f32)| {

@@ -17,12 +17,9 @@ fn folder(set: &str) -> Option<PathBuf> {
     Some(shared.join("data/nlu").join(set)).filter(|folder| folder.is_dir())
 }
 
-/// Trains on a dataset and requires a share of its test messages to be understood.
-fn check(set: &str, specs: &[ComponentSpec], least: f64) {
-    let Some(folder) = folder(set) else {
-        println!("skipped: the dataset is not here");
-        return;
-    };
+/// Trains on a dataset, if it is there, and tells which share of its test messages is understood.
+fn accuracy(set: &str, specs: &[ComponentSpec]) -> Option<f64> {
+    let folder = folder(set)?;
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let mut data = NluData::default();
     let mut intent = String::new();
@@ -45,13 +42,15 @@ fn check(set: &str, specs: &[ComponentSpec], least: f64) {
             best.and_then(|intent| intent.name.as_deref()) == row["intent"].as_str()
         })
         .count();
-    let accuracy = right as f64 / rows.len() as f64;
-    assert!(accuracy > least, "{accuracy}");
+    Some(right as f64 / rows.len() as f64)
 }
 
 #[test]
 fn ten_examples_per_intent_are_understood() {
-    check("banking77_10shot", &default_pipeline(), 0.74);
+    match accuracy("banking77_10shot", &default_pipeline()) {
+        Some(accuracy) => assert!(accuracy > 0.74, "{accuracy}"),
+        None => println!("skipped: the dataset is not here"),
+    }
 }
 
 #[test]
@@ -63,6 +62,9 @@ fn logistic_regression_is_as_good_as_that_of_scikit_learn() {
         component("CountVectorsFeaturizer", pieces),
         component("LogisticRegressionClassifier", Value::Null),
     ];
-    // Which answers 72.8 % of them from the same counts.
-    check("banking77_10shot", &specs, 0.715);
+    match accuracy("banking77_10shot", &specs) {
+        // Which answers 72.8 % of them from the same counts.
+        Some(accuracy) => assert!(accuracy > 0.715, "{accuracy}"),
+        None => println!("skipped: the dataset is not here"),
+    }
 }
