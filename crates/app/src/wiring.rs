@@ -1,5 +1,6 @@
 //! Names in `endpoints.yml` and `credentials.yml` to adapters, adapters to a server.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -180,12 +181,39 @@ fn actions(
     };
     let endpoint = Endpoint::new(config).map_err(|error| outside(&error))?;
     let client = client.for_endpoint(config).map_err(|error| outside(&error))?;
-    let options = ActionOptions {
-        selective_domain: config.extra.get("enable_selective_domain") == Some(&Value::Bool(true)),
-        compress: environment.compress_action_requests(),
-        timeout,
-    };
+    let options = action_options(config, timeout, environment)?;
     Ok(Some(Arc::new(WebhookActions::new(client, endpoint, options))))
+}
+
+fn action_options(
+    config: &EndpointConfig,
+    timeout: Duration,
+    environment: &Environment,
+) -> Result<ActionOptions, Failure> {
+    let wrong = |key: &str, what: &str| {
+        let source = &config.source;
+        Failure::new("", format!("{}:{}: action_endpoint: {key} must be {what}", source.file, source.line))
+    };
+    let seconds = |value: &Value, key: &str| {
+        let seconds = value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        seconds.filter(|time| !time.is_zero()).ok_or_else(|| wrong(key, "a number of seconds above 0"))
+    };
+    let extra = &config.extra;
+    let mut timeouts = BTreeMap::new();
+    for (name, value) in extra.get("timeouts").and_then(Value::as_object).into_iter().flatten() {
+        timeouts.insert(name.clone(), seconds(value, &format!("timeouts.{name}"))?);
+    }
+    let events_max = match extra.get("events_max") {
+        None | Some(Value::Null) => None,
+        Some(value) => Some(value.as_u64().ok_or_else(|| wrong("events_max", "a whole number"))? as usize),
+    };
+    Ok(ActionOptions {
+        selective_domain: extra.get("enable_selective_domain") == Some(&Value::Bool(true)),
+        compress: environment.compress_action_requests(),
+        timeout: extra.get("timeout").map_or(Ok(timeout), |value| seconds(value, "timeout"))?,
+        timeouts,
+        events_max,
+    })
 }
 
 fn generator(

@@ -1,5 +1,6 @@
 //! The action server's webhook (`spec: http-and-channels.md §8`).
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -31,6 +32,10 @@ pub struct ActionOptions {
     pub compress: bool,
     /// How long an action may take.
     pub timeout: Duration,
+    /// How long these may take, by name.
+    pub timeouts: BTreeMap<String, Duration>,
+    /// How many of a conversation's last events are sent at most; all unless given.
+    pub events_max: Option<usize>,
 }
 
 /// An action server that is asked over HTTP.
@@ -50,13 +55,18 @@ impl WebhookActions {
         let mut body = Map::new();
         body.insert("next_action".to_owned(), call.name.into());
         body.insert("sender_id".to_owned(), call.tracker.sender_id.as_str().into());
-        body.insert("tracker".to_owned(), wire::tracker_state(call.tracker, Verbosity::All));
+        let mut state = wire::tracker_state(call.tracker, Verbosity::All);
+        if let (Some(most), Value::Array(events)) = (self.options.events_max, &mut state["events"]) {
+            events.drain(..events.len().saturating_sub(most));
+        }
+        body.insert("tracker".to_owned(), state);
         if !self.options.selective_domain || call.needs_domain {
             body.insert("domain".to_owned(), Value::Object(call.domain.dict.clone()));
         }
         body.insert("version".to_owned(), PROTOCOL_VERSION.into());
         let body = Value::Object(body).to_string().into_bytes();
-        let mut outgoing = Outgoing::json(body, self.options.timeout).traced(call.traceparent);
+        let timeout = self.options.timeouts.get(call.name).copied().unwrap_or(self.options.timeout);
+        let mut outgoing = Outgoing::json(body, timeout).traced(call.traceparent);
         if self.options.compress {
             let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
             let written = encoder.write_all(&outgoing.body).and_then(|()| encoder.finish());

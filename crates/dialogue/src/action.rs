@@ -24,6 +24,9 @@ pub(crate) enum Refusal {
 /// Events an action brings, or why it brings none.
 pub(crate) type Outcome = Result<Vec<Event>, Refusal>;
 
+/// The response for actions that failed; said where the domain has it.
+const ACTION_FAILED: &str = "utter_action_failed";
+
 /// What a name stands for.
 enum Kind<'a> {
     Default(&'a str),
@@ -128,6 +131,17 @@ impl Conversation {
                 Ok(Vec::new())
             }
         }
+    }
+
+    /// What the domain has to say when an action of the action server failed.
+    pub(crate) async fn apologise(&mut self, name: &str) -> Vec<Event> {
+        let is_outside = matches!(self.kind(name), Kind::Form | Kind::Custom);
+        if !is_outside || self.mind.domain.response(ACTION_FAILED).is_none() {
+            return Vec::new();
+        }
+        let tracker = self.tracker.clone();
+        // When the one who words responses is away too, nothing is said.
+        self.respond_or_complain(ACTION_FAILED, &tracker).await.unwrap_or_default()
     }
 
     async fn run_retrieval(&mut self, name: &str, tracker: &Tracker) -> Outcome {

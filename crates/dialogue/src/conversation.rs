@@ -262,7 +262,7 @@ impl Conversation {
             }
             Err(Refusal::Failed(message)) => {
                 self.log(Level::Error, format!("the action `{name}` failed: {message}")).await;
-                Vec::new()
+                self.apologise(name).await
             }
         };
         let is_rejected =

@@ -43,7 +43,7 @@ fn trained() -> Sandbox {
 fn a_server_set_up_from_elsewhere_asks_others_in_one_trace() {
     let others = StandIn::start(&json!({
         "/config": [{"json": {
-            "endpoints": "action_endpoint: {url: '{here}/webhook', token: secret}\n\
+            "endpoints": "action_endpoint: {url: '{here}/webhook', token: secret, events_max: 2}\n\
                           nlg: {url: '{here}/nlg'}\n\
                           tracing: {type: otlp, endpoint: '{here}', service_name: bot}\n",
             "credentials": "rest:\n",
@@ -80,6 +80,9 @@ fn a_server_set_up_from_elsewhere_asks_others_in_one_trace() {
     assert_eq!(generate["json"]["tracker"]["sender_id"], "anna");
     let action = asked.pop().unwrap();
     assert_eq!(action["json"]["next_action"], "action_look");
+    let types: Vec<&Value> =
+        action["json"]["tracker"]["events"].as_array().unwrap().iter().map(|event| &event["event"]).collect();
+    assert_eq!(types, ["user", "user_featurization"]);
     let passed = [action["traceparent"].as_str().unwrap(), generate["traceparent"].as_str().unwrap()];
     check_trace(&others.until_quiet(), passed);
 }
@@ -114,6 +117,29 @@ fn check_trace(exports: &[Value], passed: [&str; 2]) {
     );
     let parents = passed.map(|traceparent| names.get(traceparent.split('-').nth(2).unwrap()).copied());
     assert_eq!(parents, [Some("action action_look"), Some("response utter_found")]);
+}
+
+#[test]
+fn an_action_that_takes_too_long_is_owned_up_to() {
+    let sandbox = trained();
+    let domain = PROJECT[1].1.replace("responses: {", "responses: {utter_action_failed: [{text: not now}], ");
+    sandbox.write("domain.yml", &domain).unwrap();
+    succeed(sandbox.path(), &["train"]);
+    // Takes calls and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/webhook", silent.local_addr().unwrap());
+    let endpoints =
+        |timeouts: &str| format!("action_endpoint:\n  url: {url}\n  timeouts: {{action_look: {timeouts}}}\n");
+    sandbox.write("endpoints.yml", &endpoints("0.2")).unwrap();
+    let server = Server::start(binary(), sandbox.path(), &["run"]).unwrap();
+    assert_eq!(texts(&say(&mut server.connect().unwrap(), "anna", "/ask")), ["not now"]);
+
+    sandbox.write("endpoints.yml", &endpoints("soon")).unwrap();
+    let output = intendant(sandbox.path(), &["run", "-p", "0"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let expected =
+        "endpoints.yml:2: action_endpoint: timeouts.action_look must be a number of seconds above 0";
+    assert!(told.contains(expected), "{told}");
 }
 
 #[test]

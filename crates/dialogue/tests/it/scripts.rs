@@ -2,6 +2,24 @@
 
 use crate::script::check;
 
+#[test]
+fn a_failed_action_is_owned_up_to_where_the_domain_has_words_for_it() {
+    const LOOK: &str = "
+policies: [{name: RulePolicy}]
+intents: [ask]
+actions: [action_look]
+responses:
+  utter_after: [{text: anything else?}]
+rules:
+  - {rule: look, steps: [{intent: ask}, {action: action_look}, {action: utter_after}]}
+";
+    check(LOOK, "> /ask\n! action_look = fail\n< anything else?");
+    let with_words =
+        LOOK.replace("responses:", "responses:\n  utter_action_failed: [{text: I cannot look that up now.}]");
+    check(&with_words, "> /ask\n! action_look = fail\n< I cannot look that up now.\n< anything else?");
+    check(&with_words, "> /ask\n! action_look\n< anything else?");
+}
+
 /// A form for ordering tea, a rule that interrupts it, and a fallback.
 const TEA: &str = r#"
 recipe: default.v1

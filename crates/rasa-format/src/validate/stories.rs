@@ -11,7 +11,8 @@ use super::Checker;
 use crate::suggest::did_you_mean;
 
 /// Responses of default actions.
-const DEFAULT_RESPONSES: [&str; 4] = ["utter_default", "utter_restart", "utter_back", "utter_ask_rephrase"];
+const DEFAULT_RESPONSES: [&str; 5] =
+    ["utter_default", "utter_restart", "utter_back", "utter_ask_rephrase", "utter_action_failed"];
 
 impl<'a> Checker<'a> {
     /// All steps of all stories and rules, alternatives included.
