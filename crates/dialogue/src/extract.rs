@@ -21,7 +21,7 @@ impl Conversation {
         let mut events = Vec::new();
         let mut called: Vec<&str> = Vec::new();
         for slot in mind.domain.slots.iter().filter(|slot| !slot.is_automatic) {
-            for mapping in &slot.mappings {
+            for (idx, mapping) in slot.mappings.iter().enumerate() {
                 if !self.is_meaningful(slot, mapping).await || !self.applies(slot, mapping, tracker) {
                     continue;
                 }
@@ -34,6 +34,8 @@ impl Conversation {
                     let is_news =
                         !value.is_null() || tracker.slot_value(&slot.name).is_some_and(|v| !v.is_null());
                     if is_news {
+                        let which = format!("the slot `{}` is filled by its mapping {}", slot.name, idx + 1);
+                        self.log(Level::Debug, which).await;
                         events.push(self.event(EventKind::Slot { name: slot.name.clone(), value }));
                         break;
                     }

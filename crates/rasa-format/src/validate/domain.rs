@@ -82,6 +82,15 @@ impl Checker<'_> {
                         did_you_mean(entity, domain.entities.iter().map(|entity| entity.name.as_str()));
                     found.push((path.clone(), message, hint));
                 }
+                let is_narrow = !(mapping.intents.is_empty()
+                    && mapping.not_intents.is_empty()
+                    && mapping.conditions.is_empty());
+                if matches!(mapping.kind, MappingKind::FromText) && !is_narrow {
+                    let message = format!("every message of the user fills the slot `{}`", slot.name);
+                    let hint = "narrow its `from_text` mapping by `intent`, or by `conditions` with `active_loop` \
+                                and `requested_slot`";
+                    found.push((path.clone(), message, Some(hint.to_owned())));
+                }
                 for intent in mapping.intents.iter().chain(&mapping.not_intents) {
                     if domain.intent(intent).is_none() {
                         let message = format!(
