@@ -15,7 +15,7 @@ use intendant_talk::tracker::Tracker;
 use crate::kind::Policy;
 use crate::memoization::Recall;
 use crate::prediction::Prediction;
-use crate::state::{Needed, RuleOnly, Situation};
+use crate::state::situation::{Needed, RuleOnly, Situation};
 
 /// The trained policies of an assistant.
 #[derive(Clone, Debug)]

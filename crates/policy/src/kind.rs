@@ -11,7 +11,8 @@ use crate::memoization::{Fingerprint, Memoization, MemoizationOptions, Memorisin
 use crate::neighbours::Neighbours;
 use crate::options::{Reader, nearest};
 use crate::rule::{Rule, RuleOptions, RulePolicy, Unhappy};
-use crate::state::{RuleOnly, key_of, states_from_key};
+use crate::state::key::{key_of, states_from_key};
+use crate::state::situation::RuleOnly;
 use crate::ted::{NETWORK_OPTIONS, Ted, TedOptions};
 use crate::texts::Texts;
 use crate::trackers::TrainingTracker;

@@ -17,7 +17,9 @@ use intendant_talk::event::{Event, EventKind};
 
 use crate::options::Reader;
 use crate::prediction::Prediction;
-use crate::state::{Needed, RuleOnly, Situation, State, key_of};
+use crate::state::State;
+use crate::state::key::key_of;
+use crate::state::situation::{Needed, RuleOnly, Situation};
 
 /// What a sequence of states is known by.
 pub(crate) type Fingerprint = (u64, u64);

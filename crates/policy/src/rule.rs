@@ -17,7 +17,9 @@ use intendant_talk::event::EventKind;
 
 use crate::options::Reader;
 use crate::prediction::Prediction;
-use crate::state::{Replay, RuleOnly, SHOULD_NOT_BE_SET, SlotFeatures, State, UserInput, key_of};
+use crate::state::key::key_of;
+use crate::state::situation::RuleOnly;
+use crate::state::{Replay, SHOULD_NOT_BE_SET, SlotFeatures, State, UserInput};
 
 /// Prefix of the source of decisions about default actions; an intent follows.
 pub(crate) const DEFAULT_RULES: &str = "predicting default action with intent ";

@@ -18,7 +18,9 @@ use crate::rule::{
     DEFAULT_ACTION_INTENTS, DEFAULT_RULES, LOOP_LISTEN, LOOP_RULES, Rule, RuleOptions, RulePolicy, Unhappy,
     after_snippet,
 };
-use crate::state::{Needed, RuleOnly, SHOULD_NOT_BE_SET, Situation, State, UnsetSlots, has_features, key_of};
+use crate::state::key::key_of;
+use crate::state::situation::{Needed, RuleOnly, Situation};
+use crate::state::{SHOULD_NOT_BE_SET, State, UnsetSlots, has_features};
 use crate::trackers::TrainingTracker;
 
 /// User messages a rule may have.

@@ -20,7 +20,8 @@ use crate::examples::for_learning;
 use crate::neighbours::{HISTORY_DEFAULT, Learning, Neighbours, Now, describe};
 use crate::options::Reader;
 use crate::prediction::Prediction;
-use crate::state::{Situation, UserInput};
+use crate::state::UserInput;
+use crate::state::situation::Situation;
 use crate::texts::Texts;
 use crate::trackers::TrainingTracker;
 

@@ -21,7 +21,8 @@ use crate::examples::for_learning;
 use crate::neighbours::{Description, HISTORY_DEFAULT, Learning, Neighbours, Now, describe};
 use crate::options::Reader;
 use crate::prediction::Prediction;
-use crate::state::{Situation, State};
+use crate::state::State;
+use crate::state::situation::Situation;
 use crate::texts::TextFeatures;
 use crate::trackers::TrainingTracker;
 

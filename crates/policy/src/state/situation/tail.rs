@@ -7,7 +7,8 @@ use intendant_talk::domain::Domain;
 use intendant_talk::event::{Event, EventKind};
 use intendant_talk::tracker::Tracker;
 
-use super::{Base, Needed, Replay, RuleOnly, Situation};
+use super::{Base, Needed, RuleOnly, Situation};
+use crate::state::Replay;
 
 /// How many last events are looked at, first few, then more.
 const WINDOWS: [usize; 2] = [256, 2048];
