@@ -156,16 +156,26 @@ impl StoryReport {
 
     /// The stories that `wanted` picks as YAML, with comments on what went wrong.
     pub fn yaml(&self, wanted: impl Fn(&PlayedStory) -> bool, nothing: &str) -> String {
-        let picked: Vec<(Story, Vec<Option<String>>)> =
-            self.stories.iter().filter(|story| wanted(story)).map(written).collect();
-        if picked.is_empty() {
-            return format!("# {nothing}\n");
-        }
-        let (stories, comments): (Vec<Story>, Vec<Vec<Option<String>>>) = picked.into_iter().unzip();
-        let comment =
-            |story: usize, step: usize| -> Option<String> { comments.get(story)?.get(step)?.clone() };
-        stories_yaml_with_comments(&stories, Form::Test, &comment)
+        yaml_of(self.stories.iter().filter(|story| wanted(story)), nothing)
     }
+
+    /// The correct stories in which an intent surprised the policies, the greatest surprise first.
+    pub fn warnings_yaml(&self) -> String {
+        let mut warned: Vec<&PlayedStory> =
+            self.stories.iter().filter(|story| story.is_correct() && story.has_warning()).collect();
+        warned.sort_by(|one, other| other.severity().total_cmp(&one.severity()));
+        yaml_of(warned.into_iter(), "None of the test stories had warnings - all good!")
+    }
+}
+
+fn yaml_of<'a>(stories: impl Iterator<Item = &'a PlayedStory>, nothing: &str) -> String {
+    let picked: Vec<(Story, Vec<Option<String>>)> = stories.map(written).collect();
+    if picked.is_empty() {
+        return format!("# {nothing}\n");
+    }
+    let (stories, comments): (Vec<Story>, Vec<Vec<Option<String>>>) = picked.into_iter().unzip();
+    let comment = |story: usize, step: usize| -> Option<String> { comments.get(story)?.get(step)?.clone() };
+    stories_yaml_with_comments(&stories, Form::Test, &comment)
 }
 
 fn entity_outcome(told: &TextEntities) -> EntityOutcome {
@@ -271,4 +281,37 @@ fn user_comment(user: &PlayedUser) -> Option<String> {
     }
     let text = user.message.text.as_deref().unwrap_or_default().trim();
     Some(format!("predicted: {}: {}", understood.intent, annotated_text(text, &understood.entities)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_surprise_comes_first() {
+        let story = |name: &str, severity: Option<f64>| {
+            let action = PlayedAction {
+                expected: "utter_greet".to_owned(),
+                is_text: false,
+                predicted: "utter_greet".to_owned(),
+                policy: None,
+                confidence: 1.0,
+                unlikely_intent: severity
+                    .map(|severity| Some(json!({"query_intent": {"severity": severity}}))),
+                entities: None,
+            };
+            let steps = vec![PlayedStep::Action(action)];
+            PlayedStory { name: name.to_owned(), source: Source::default(), steps }
+        };
+        let stories = vec![
+            story("calm", None),
+            story("small", Some(0.1)),
+            story("great", Some(0.4)),
+            story("same", Some(0.1)),
+        ];
+        let yaml = StoryReport { stories, end_to_end: false }.warnings_yaml();
+        let named = yaml.lines().filter_map(|line| line.strip_prefix("- story: "));
+        let named: Vec<&str> = named.filter_map(|name| name.split(' ').next()).collect();
+        assert_eq!(named, ["great", "small", "same"]);
+    }
 }

@@ -107,6 +107,18 @@ impl PlayedStory {
             .iter()
             .any(|step| matches!(step, PlayedStep::Action(action) if action.unlikely_intent.is_some()))
     }
+
+    /// How much the most surprising intent surprised the policies; 0 where none did.
+    pub fn severity(&self) -> f64 {
+        let severity = |step: &PlayedStep| match step {
+            PlayedStep::Action(action) => {
+                let metadata = action.unlikely_intent.as_ref()?.as_ref()?;
+                metadata["query_intent"]["severity"].as_f64()
+            }
+            _ => None,
+        };
+        self.steps.iter().filter_map(severity).fold(0.0, f64::max)
+    }
 }
 
 impl PlayedStep {
