@@ -38,6 +38,19 @@ pub fn import(path: &Path) -> Result<Import, Error> {
     read(&raw(path)?).map_err(|findings| Error::input(path, &findings))
 }
 
+/// Reads an agent from the bytes of a zip, which errors call by a name.
+///
+/// # Errors
+/// When it is no agent; all that is wrong is named.
+pub fn unpack(bytes: &[u8], name: &Path) -> Result<Import, Error> {
+    let files = unzip(bytes, name)?;
+    read(&files).map_err(|findings| Error::input(name, &findings))
+}
+
+fn unzip(bytes: &[u8], name: &Path) -> Result<Files, Error> {
+    zip::read(bytes).map_err(|why| Error::new(Kind::Input, format!("{}: {why}", name.display())))
+}
+
 /// The files of a zip or a folder.
 ///
 /// # Errors
@@ -51,7 +64,7 @@ pub fn raw(path: &Path) -> Result<Files, Error> {
         return Ok(files);
     }
     let bytes = fs::read(path).map_err(|error| Error::file("read", path, &error))?;
-    zip::read(&bytes).map_err(|why| Error::new(Kind::Input, format!("{}: {why}", path.display())))
+    unzip(&bytes, path)
 }
 
 fn collect(

@@ -42,16 +42,22 @@ pub async fn service(assistant: Assistant, environment: &Environment) -> Result<
     }
     let client = HttpClient::reaching(reach).map_err(failed)?;
     let mut web = HttpWeb::once(client, REPLY_BYTES_MAX);
-    if let Some(secret) = authorization {
-        let origins = origins(url.as_deref(), &webhook.authorization_for)?;
-        web = web.with_credential(Credential::new(&secret, origins).map_err(failed)?);
+    if authorization.is_some() || webhook.signing_key.is_some() {
+        let mut credential = Credential::of(origins(url.as_deref(), &webhook.authorization_for)?);
+        if let Some(secret) = &authorization {
+            credential = credential.with_authorization(secret).map_err(failed)?;
+        }
+        if let Some(key) = &webhook.signing_key {
+            credential = credential.with_signing_key(key);
+        }
+        web = web.with_credential(credential);
     }
     let sessions = AgentSessions::open(&database).await.map_err(failed)?;
     let service = Service::new(assistant, Arc::new(SystemClock), Arc::new(web));
     Ok(Arc::new(service.with_webhook_at(url).kept_in(sessions)))
 }
 
-/// Who is shown the secret of the webhook. An address that only an agent names is not.
+/// Who is shown the webhook's secrets. An address that only an agent names is not.
 fn origins(url: Option<&str>, listed: &[String]) -> Result<Vec<Origin>, Failure> {
     let mut origins = Vec::new();
     for text in listed {
@@ -63,7 +69,7 @@ fn origins(url: Option<&str>, listed: &[String]) -> Result<Vec<Origin>, Failure>
     }
     if origins.is_empty() {
         tracing::warn!(
-            "agents.webhook.authorization is shown to nobody: set agents.webhook.url, or list origins that the \
+            "the secrets of agents.webhook are shown to nobody: set agents.webhook.url, or list origins that the \
              agent may name in agents.webhook.authorization_for"
         );
     }

@@ -35,6 +35,7 @@ mod own;
 mod paid;
 
 pub use own::Own;
+pub use paid::account;
 
 /// How often reservations that nobody ended are looked for, and the figures of accounts made anew.
 const TEND_INTERVAL: Duration = Duration::from_secs(10);

@@ -16,7 +16,7 @@ use crate::paid::{bearer, free, send, unknown};
 use crate::service_account::ServiceAccount;
 
 /// The service's own address.
-pub const URL_DEFAULT: &str = "https://dialogflow.googleapis.com";
+const URL_DEFAULT: &str = "https://dialogflow.googleapis.com";
 /// Where the system keeps counts that are no memory of the conversation.
 const COUNTERS: &str = "__system_counters__";
 
@@ -44,6 +44,26 @@ pub struct Dialogflow {
     account: Option<ServiceAccount>,
 }
 
+/// The address of the service for a region, or for all.
+pub fn service_url(location: Option<&str>) -> String {
+    match location {
+        Some(location) => format!("https://{location}-dialogflow.googleapis.com"),
+        None => URL_DEFAULT.to_owned(),
+    }
+}
+
+/// The address of a project's agent.
+pub(crate) fn agent_url(service: &str, project: &str, location: Option<&str>) -> String {
+    let mut url = format!("{}/v2/projects/", service.trim_end_matches('/'));
+    percent_encode(project, &mut url);
+    if let Some(location) = location {
+        url.push_str("/locations/");
+        percent_encode(location, &mut url);
+    }
+    url.push_str("/agent");
+    url
+}
+
 impl Dialogflow {
     /// An agent; without an account it is asked without a token, as stand-ins are.
     pub fn new(client: HttpClient, agent: Agent, account: Option<ServiceAccount>) -> Self {
@@ -51,13 +71,7 @@ impl Dialogflow {
     }
 
     fn endpoint(&self, session: &str) -> Result<Endpoint, Error> {
-        let mut url = format!("{}/v2/projects/", self.agent.url.trim_end_matches('/'));
-        percent_encode(&self.agent.project, &mut url);
-        if let Some(location) = &self.agent.location {
-            url.push_str("/locations/");
-            percent_encode(location, &mut url);
-        }
-        url.push_str("/agent");
+        let mut url = agent_url(&self.agent.url, &self.agent.project, self.agent.location.as_deref());
         if let Some(environment) = &self.agent.environment {
             url.push_str("/environments/");
             percent_encode(environment, &mut url);
@@ -69,6 +83,12 @@ impl Dialogflow {
         Endpoint::bare(&url)
     }
 
+    /// A token, in half the time at most: as long as there is none, nothing was sent that could be billed.
+    async fn token(&self, account: &ServiceAccount) -> Result<String, Error> {
+        let fetched = tokio::time::timeout(self.agent.timeout / 2, account.token()).await;
+        fetched.unwrap_or_else(|_| Err(Error::new(Kind::Timeout, "no token was given in time")))
+    }
+
     async fn detect(&self, question: &Question) -> Result<Answer, Failed> {
         let endpoint = self.endpoint(&question.session).map_err(free)?;
         let body = request(question).to_string().into_bytes();
@@ -77,7 +97,7 @@ impl Dialogflow {
             let mut outgoing = Outgoing::json(body.clone(), self.agent.timeout);
             let mut token = None;
             if let Some(account) = &self.account {
-                let fetched = account.token().await.map_err(free)?;
+                let fetched = self.token(account).await.map_err(free)?;
                 outgoing = bearer(outgoing, &fetched).map_err(free)?;
                 token = Some((account, fetched));
             }

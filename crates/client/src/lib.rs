@@ -7,6 +7,7 @@
 
 pub mod acme;
 pub mod action;
+pub mod agent_export;
 pub mod alert;
 pub mod clock;
 pub mod completions;

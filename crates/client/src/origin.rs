@@ -1,11 +1,17 @@
 //! Whom a secret is shown: origins that whoever runs the server has listed, never an address that somebody
 //! else names.
 
-use ::http::{HeaderValue, Uri};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use hmac::{Hmac, Mac};
 use intendant_port::error::{Error, Kind, Result};
+use intendant_talk::time::Timestamp;
+use sha2::Sha256;
 
 use crate::endpoint::Endpoint;
 use crate::reach::{bare, port_of};
+
+/// The header of a body's signature.
+pub const SIGNATURE: HeaderName = HeaderName::from_static("x-intendant-signature");
 
 /// Scheme, host and port of an address (RFC 6454).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,30 +55,62 @@ impl Origin {
     }
 }
 
-/// The header `Authorization`, and who is shown it.
-#[derive(Clone)]
+/// What requests to some origins carry, and requests to others do not.
+#[derive(Clone, Default)]
 pub struct Credential {
-    value: HeaderValue,
+    authorization: Option<HeaderValue>,
+    signing_key: Option<Vec<u8>>,
     origins: Vec<Origin>,
 }
 
 impl Credential {
-    /// A secret for these and nobody else.
+    /// One for these origins and nobody else.
+    pub fn of(origins: Vec<Origin>) -> Self {
+        Self { origins, ..Self::default() }
+    }
+
+    /// The same with the header `Authorization`.
     ///
     /// # Errors
     /// When it cannot be sent as a header.
-    pub fn new(secret: &str, origins: Vec<Origin>) -> Result<Self> {
+    pub fn with_authorization(self, secret: &str) -> Result<Self> {
         let mut value = HeaderValue::from_str(secret).map_err(|error| {
             Error::new(Kind::Unsupported, "the header 'authorization' cannot be sent").because(error)
         })?;
         value.set_sensitive(true);
-        Ok(Self { value, origins })
+        Ok(Self { authorization: Some(value), ..self })
     }
 
-    /// The header, if it is meant for where this address leads.
-    pub(crate) fn for_uri(&self, uri: &Uri) -> Option<HeaderValue> {
-        self.origins.contains(&Origin::of(uri)).then(|| self.value.clone())
+    /// The same with bodies signed: [`SIGNATURE`] holds the time in seconds and, in hexadecimal, the
+    /// HMAC-SHA256 of that time, a dot and the body: `t=1700000000,v1=…`.
+    #[must_use]
+    pub fn with_signing_key(self, key: &str) -> Self {
+        Self { signing_key: Some(key.as_bytes().to_vec()), ..self }
     }
+
+    /// Puts the headers that are meant for where a request leads.
+    pub(crate) fn put(&self, headers: &mut HeaderMap, (uri, body): (&Uri, &[u8]), now: Timestamp) {
+        if !self.origins.contains(&Origin::of(uri)) {
+            return;
+        }
+        if let Some(authorization) = &self.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        let signature = self.signing_key.as_ref().map(|key| signature(key, body, now));
+        if let Some(signature) = signature.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(SIGNATURE, signature);
+        }
+    }
+}
+
+fn signature(key: &[u8], body: &[u8], now: Timestamp) -> String {
+    let seconds = now.micros.div_euclid(1_000_000);
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("invariant: HMAC takes keys of any length");
+    mac.update(format!("{seconds}.").as_bytes());
+    mac.update(body);
+    let digest = mac.finalize().into_bytes();
+    let hexadecimal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={seconds},v1={hexadecimal}")
 }
 
 #[cfg(test)]
@@ -82,9 +120,13 @@ mod tests {
     #[test]
     fn a_secret_is_for_the_origins_that_were_listed() {
         let check = |origin: &str, url: &str, expected: bool| {
-            let credential = Credential::new("a secret", vec![Origin::parse(origin).unwrap()]).unwrap();
+            let credential = Credential::of(vec![Origin::parse(origin).unwrap()]);
+            let credential = credential.with_authorization("a secret").unwrap().with_signing_key("a key");
             let uri = Endpoint::bare(url).unwrap().uri().unwrap();
-            assert_eq!(credential.for_uri(&uri).is_some(), expected, "{url} with {origin}");
+            let mut headers = HeaderMap::new();
+            credential.put(&mut headers, (&uri, b"{}"), Timestamp::from_micros(1_700_000_000_000_000));
+            let shown = [headers.contains_key(header::AUTHORIZATION), headers.contains_key(SIGNATURE)];
+            assert_eq!(shown, [expected; 2], "{url} with {origin}");
         };
         check("hooks.example", "https://hooks.example/a?b", true);
         check("hooks.example", "https://Hooks.Example.:443/", true);
@@ -104,6 +146,16 @@ mod tests {
         {
             assert!(Origin::parse(wrong).is_err(), "{wrong}");
         }
-        assert!(Credential::new("two\nlines", Vec::new()).is_err());
+        assert!(Credential::default().with_authorization("two\nlines").is_err());
+    }
+
+    #[test]
+    fn bodies_are_signed_with_their_time() {
+        // As `printf '1700000000.{}' | openssl dgst -sha256 -hmac 'a key'` says.
+        let signed = signature(b"a key", b"{}", Timestamp::from_micros(1_700_000_000_900_000));
+        assert_eq!(
+            signed,
+            "t=1700000000,v1=07dc3e9a31eeb7f4dbb95d041057648999d6f5861fe2adb855c3df36cc5ba727"
+        );
     }
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 use intendant_port::BoxFuture;
+use intendant_port::clock::Clock;
 use intendant_port::error::{Error, Kind, Result};
 use intendant_port::web::{self, Method, Request, Web};
 use serde_json::Value;
 
+use crate::clock::SystemClock;
 use crate::endpoint::Endpoint;
 use crate::http::{ANSWER_BYTES_MAX, Answer, HttpClient, Outgoing};
 use crate::origin::Credential;
@@ -52,10 +54,8 @@ impl HttpWeb {
             value.set_sensitive(true);
             headers.insert(HeaderName::from_static(name), value);
         }
-        if let Some(credential) = &self.credential
-            && let Some(value) = credential.for_uri(&endpoint.uri()?)
-        {
-            headers.insert(header::AUTHORIZATION, value);
+        if let Some(credential) = &self.credential {
+            credential.put(&mut headers, (&endpoint.uri()?, &request.body), SystemClock.now());
         }
         let method = match request.method {
             Method::Get => ::http::Method::GET,

@@ -20,7 +20,9 @@ pub struct Webhook {
     pub url: Option<String>,
     /// The header `Authorization` of calls to `url` and to `authorization_for`, and to nobody else.
     pub authorization: Option<String>,
-    /// Origins that are shown it when an agent names them: `hooks.example:8443`, HTTPS unless said.
+    /// Signs the bodies of these calls.
+    pub signing_key: Option<String>,
+    /// Origins that are called so when an agent names them: `hooks.example:8443`, HTTPS unless said.
     pub authorization_for: Vec<String>,
     /// Hosts, `host` or `host:port`, that an agent may name although they are at no public address.
     pub allowed_hosts: Vec<String>,

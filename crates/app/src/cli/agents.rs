@@ -55,13 +55,32 @@ pub struct BackupStore {
     pub store: PathBuf,
 }
 
+/// An agent that lives at Google.
+#[derive(Debug, Clone, Args)]
+pub struct RemoteAgent {
+    /// Fetch the agent of this project from Dialogflow instead.
+    #[arg(long, value_name = "PROJECT")]
+    pub from_dialogflow: Option<String>,
+    /// The JSON file of the key of a service account that may read the agent.
+    #[arg(long, value_name = "FILE", requires = "from_dialogflow")]
+    pub credentials: Option<PathBuf>,
+    /// The agent's region, if it is not the global one.
+    #[arg(long, value_name = "REGION", requires = "from_dialogflow")]
+    pub location: Option<String>,
+    /// Another address of the service.
+    #[arg(long, value_name = "URL", requires = "from_dialogflow")]
+    pub url: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
     /// Keeps an agent as a new version, if it changed.
     Create {
         /// A project, or an export: zip or folder.
-        #[arg(default_value = ".", value_name = "AGENT")]
+        #[arg(default_value = ".", value_name = "AGENT", conflicts_with = "from_dialogflow")]
         agent: PathBuf,
+        #[command(flatten)]
+        remote: RemoteAgent,
         #[command(flatten)]
         store: BackupStore,
         /// Stay, and do it again after so long: 30m, 6h, 1d.

@@ -1,21 +1,25 @@
 //! `intendant import`, `export dialogflow`, `backup`: agents in, out, and kept.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use intendant_agent::values::Agent;
 use intendant_agents::backup::Backups;
 use intendant_agents::files;
+use intendant_client::agent_export::Exporter;
+use intendant_client::dialogflow::service_url;
+use intendant_client::http::HttpClient;
 use intendant_dialogflow_format::{Report, diff};
+use intendant_port::error::Error;
 use jiff::Timestamp;
 
-use crate::cli::agents::{BackupArgs, BackupCommand, ExportPart, ImportArgs, ImportFrom};
+use crate::cli::agents::{BackupArgs, BackupCommand, ExportPart, ImportArgs, ImportFrom, RemoteAgent};
 use crate::failure::Failure;
 use crate::stopping::Stop;
 use crate::terminal::say;
-use crate::wiring;
+use crate::{gateway_wiring, wiring};
 
 fn failed(error: intendant_agents::Error) -> Failure {
     Failure::of("", &error)
@@ -105,12 +109,18 @@ fn anywhere(path: &Path) -> Result<Agent, Failure> {
 /// Runs `intendant backup`.
 pub fn backup(arguments: &BackupArgs) -> Result<ExitCode, Failure> {
     match &arguments.command {
-        BackupCommand::Create { agent, store, every, keep } => {
-            let create = Create { backups: Backups::at(&store.store), agent, kept: *keep };
-            match every {
-                None => create.once(),
-                Some(every) => create.on_schedule(*every),
-            }
+        BackupCommand::Create { agent, remote, store, every, keep } => {
+            let create = Create {
+                backups: Backups::at(&store.store),
+                source: Source::of(agent, remote)?,
+                kept: *keep,
+            };
+            wiring::runtime()?.block_on(async {
+                match every {
+                    None => create.once().await,
+                    Some(every) => create.on_schedule(*every).await,
+                }
+            })
         }
         BackupCommand::List { store, json } => list(&Backups::at(&store.store), *json),
         BackupCommand::Diff { version, other, agent, store } => {
@@ -134,16 +144,53 @@ pub fn backup(arguments: &BackupArgs) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Where the agent is that `backup create` keeps.
+enum Source<'a> {
+    Files(&'a Path),
+    Dialogflow(Box<Exporter>),
+}
+
+impl<'a> Source<'a> {
+    fn of(agent: &'a Path, remote: &RemoteAgent) -> Result<Self, Failure> {
+        let Some(project) = &remote.from_dialogflow else { return Ok(Self::Files(agent)) };
+        let client = HttpClient::new().map_err(|error| Failure::of("", &error))?;
+        let read = |path: &PathBuf| gateway_wiring::account(&client, path, "--credentials");
+        let account = remote.credentials.as_ref().map(read).transpose()?;
+        if account.is_none() && remote.url.is_none() {
+            let message =
+                "--credentials: name the JSON file of the key of a service account that may read the agent";
+            return Err(Failure::new("", message));
+        }
+        let url = remote.url.clone().unwrap_or_else(|| service_url(remote.location.as_deref()));
+        let (project, location) = (project.clone(), remote.location.clone());
+        Ok(Self::Dialogflow(Box::new(Exporter { client, url, project, location, account })))
+    }
+
+    async fn agent(&self) -> Result<Agent, Failure> {
+        match self {
+            Self::Files(path) => anywhere(path),
+            Self::Dialogflow(exporter) => {
+                let label = format!("the agent of {}", exporter.project);
+                let unfetched =
+                    |error: Error| Failure::new("", format!("{label} cannot be fetched: {}", error.chain()));
+                let bytes = exporter.fetch().await.map_err(unfetched)?;
+                Ok(files::unpack(&bytes, Path::new(&label)).map_err(failed)?.agent)
+            }
+        }
+    }
+}
+
 /// What `backup create` does.
 struct Create<'a> {
     backups: Backups,
-    agent: &'a Path,
+    source: Source<'a>,
     kept: Option<NonZeroUsize>,
 }
 
 impl Create<'_> {
-    fn once(&self) -> Result<ExitCode, Failure> {
-        match self.backups.keep(&anywhere(self.agent)?, Timestamp::now()).map_err(failed)? {
+    async fn once(&self) -> Result<ExitCode, Failure> {
+        let agent = self.source.agent().await?;
+        match self.backups.keep(&agent, Timestamp::now()).map_err(failed)? {
             Some(version) => say!("Kept as version {} ({} bytes).", version.number, version.bytes),
             None => say!("Nothing changed since the newest version."),
         }
@@ -156,12 +203,11 @@ impl Create<'_> {
     }
 
     /// Keeps versions until the process is asked to end. A failure is told and tried again next time.
-    fn on_schedule(&self, every: Duration) -> Result<ExitCode, Failure> {
+    async fn on_schedule(&self, every: Duration) -> Result<ExitCode, Failure> {
         let stop = Stop::on_signals();
-        self.once()?;
-        let runtime = wiring::runtime()?;
-        while runtime.block_on(async { tokio::time::timeout(every, stop.asked()).await }).is_err() {
-            if let Err(failure) = self.once() {
+        self.once().await?;
+        while tokio::time::timeout(every, stop.asked()).await.is_err() {
+            if let Err(failure) = self.once().await {
                 failure.report();
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intendant_client::completions::{Completions, Model};
-use intendant_client::dialogflow::{Agent, Dialogflow, URL_DEFAULT};
+use intendant_client::dialogflow::{Agent, Dialogflow, service_url};
 use intendant_client::endpoint::Endpoint;
 use intendant_client::http::HttpClient;
 use intendant_client::remote::RemoteRasa;
@@ -27,16 +27,14 @@ pub fn upstream(
 ) -> Result<Arc<dyn Upstream>, Failure> {
     Ok(match section {
         UpstreamSection::Dialogflow { project, credentials, location, environment, edition, url } => {
-            let account = credentials.as_deref().map(|path| account(client, path)).transpose()?;
+            let read = |path: &Path| account(client, path, "gateway.upstream.credentials");
+            let account = credentials.as_deref().map(read).transpose()?;
             if account.is_none() && url.is_none() {
                 let why = "gateway.upstream.credentials: name the JSON file of a service account's key";
                 return Err(unusable(why.to_owned()));
             }
             let agent = Agent {
-                url: url.clone().unwrap_or_else(|| match location {
-                    Some(location) => format!("https://{location}-dialogflow.googleapis.com"),
-                    None => URL_DEFAULT.to_owned(),
-                }),
+                url: url.clone().unwrap_or_else(|| service_url(location.as_deref())),
                 project: project.clone(),
                 location: location.clone(),
                 environment: environment.clone(),
@@ -72,9 +70,12 @@ pub fn upstream(
     })
 }
 
-fn account(client: &HttpClient, path: &Path) -> Result<ServiceAccount, Failure> {
-    let json = std::fs::read_to_string(path).map_err(|error| {
-        unusable(format!("gateway.upstream.credentials: cannot read {}: {error}", path.display()))
-    })?;
-    ServiceAccount::new(client.clone(), &json).map_err(|error| outside(&error))
+/// The service account whose key is in a file, which `named` says.
+///
+/// # Errors
+/// When it is no such file.
+pub fn account(client: &HttpClient, path: &Path, named: &'static str) -> Result<ServiceAccount, Failure> {
+    let json = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new("", format!("{named}: cannot read {}: {error}", path.display())))?;
+    ServiceAccount::new(client.clone(), &json).map_err(|error| Failure::of(named, &error))
 }

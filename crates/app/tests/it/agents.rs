@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use fixtures::process::Server;
 use fixtures::project::Sandbox;
 use fixtures::services::{Kind, Service};
@@ -152,12 +154,19 @@ fn the_secret_of_webhooks_is_shown_only_where_it_is_meant_for() {
         let sandbox = trained_with(named);
         let secret = ("INTENDANT_AGENTS__WEBHOOK__AUTHORIZATION", "Bearer of-the-server");
         let allowed = ("INTENDANT_AGENTS__WEBHOOK__ALLOWED_HOSTS", allowed.as_str());
-        let variables = [&[secret, allowed], settings].concat();
+        let key = ("INTENDANT_AGENTS__WEBHOOK__SIGNING_KEY", "a key of the server");
+        let variables = [&[secret, allowed, key], settings].concat();
         let server = serve(&sandbox, &variables);
         say(&server, "I want rolls");
         say(&server, "2");
-        let shown: Vec<Value> = hook.rest().iter().map(|call| call["authorization"].clone()).collect();
+        let calls = hook.rest();
+        let shown: Vec<&Value> = calls.iter().map(|call| &call["authorization"]).collect();
         assert_eq!(json!(shown), json!(expected), "{named} with {settings:?}");
+        let are_signed = calls.iter().all(|call| {
+            call["x-intendant-signature"].as_str().is_some_and(|text| text.starts_with("t="))
+                == call["authorization"].is_string()
+        });
+        assert!(are_signed, "{calls:?}");
         server.stop().unwrap();
     };
     const FOR: &str = "INTENDANT_AGENTS__WEBHOOK__AUTHORIZATION_FOR";
@@ -243,6 +252,43 @@ fn backups_at_the_same_moment_have_numbers_of_their_own() {
         listed.as_array().unwrap().iter().map(|version| version["version"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=8).collect::<Vec<u64>>());
     succeed(sandbox.path(), &["backup", "verify", "--store", "versions"]);
+}
+
+#[test]
+fn an_agent_at_google_is_backed_up() {
+    let sandbox = export();
+    succeed(sandbox.path(), &["import", "dialogflow", "export", "--out", "."]);
+    succeed(sandbox.path(), &["export", "dialogflow", ".", "--out", "agent.zip"]);
+    let content = STANDARD.encode(std::fs::read(sandbox.at("agent.zip")).unwrap());
+    let operation = "projects/shop/operations/7";
+    let begun = json!({"json": {"name": operation}});
+    let refusal = json!({"json": {"done": true, "error": {"code": 7, "message": "no such right"}}});
+    let script = json!({
+        "/v2/projects/shop/agent:export": [begun],
+        "/v2/projects/shop/operations/7":
+            [begun, {"json": {"name": operation, "done": true, "response": {"agentContent": content}}}],
+        "/v2/projects/other/locations/europe-west1/agent:export": [refusal],
+    });
+    let google = StandIn::start(&script);
+    let url = format!("http://127.0.0.1:{}", google.port);
+    let backup = |project: &str, more: &[&str]| {
+        let command =
+            ["backup", "create", "--from-dialogflow", project, "--store", "versions", "--url", &url];
+        intendant(sandbox.path(), &[&command, more].concat())
+    };
+    let kept = backup("shop", &["--keep", "3"]);
+    assert!(String::from_utf8_lossy(&kept.stdout).starts_with("Kept as version 1 "), "{kept:?}");
+    let paths: Vec<Value> = google.rest().iter().map(|call| call["call"].clone()).collect();
+    let after = "GET /v2/projects/shop/operations/7";
+    assert_eq!(json!(paths), json!(["POST /v2/projects/shop/agent:export", after, after]));
+    let same = succeed(sandbox.path(), &["backup", "diff", "--agent", "export", "--store", "versions"]);
+    assert_eq!(same, "No difference.\n");
+    let again = backup("shop", &[]);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), "Nothing changed since the newest version.\n");
+    let refused = backup("other", &["--location", "europe-west1"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no such right"), "{refused:?}");
+    let unnamed = intendant(sandbox.path(), &["backup", "create", "--from-dialogflow", "shop"]);
+    assert!(String::from_utf8_lossy(&unnamed.stderr).contains("--credentials"), "{unnamed:?}");
 }
 
 #[test]

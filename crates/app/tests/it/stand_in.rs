@@ -12,8 +12,8 @@ use intendant_port::web::form_decode;
 use serde_json::{Map, Value, json};
 
 /// Headers that are part of a wire format.
-const NOTED_HEADERS: [&str; 5] =
-    ["authorization", "x-auth-token", "x-user-id", "content-type", "traceparent"];
+const NOTED_HEADERS: [&str; 6] =
+    ["authorization", "x-auth-token", "x-user-id", "x-intendant-signature", "content-type", "traceparent"];
 
 /// Answers by path, in the order in which they are given; the last one stays.
 type Script = HashMap<String, Vec<Value>>;
