@@ -17,7 +17,7 @@ pub fn lines(path: &str, text: &str) -> Vec<usize> {
         for (at, _) in text.match_indices(mark) {
             let is_token = |sign: &char| sign.is_ascii_alphanumeric() || "+/=_-".contains(*sign);
             if text[at + mark.len()..].chars().take_while(is_token).count() >= length {
-                lines.push(text[..at].lines().count().max(1));
+                lines.push(text[..at].matches('\n').count() + 1);
             }
         }
     }
