@@ -82,10 +82,10 @@ impl Checker<'_> {
                         did_you_mean(entity, domain.entities.iter().map(|entity| entity.name.as_str()));
                     found.push((path.clone(), message, hint));
                 }
-                let is_narrow = !(mapping.intents.is_empty()
+                let takes_all = mapping.intents.is_empty()
                     && mapping.not_intents.is_empty()
-                    && mapping.conditions.is_empty());
-                if matches!(mapping.kind, MappingKind::FromText) && !is_narrow {
+                    && mapping.conditions.is_empty();
+                if takes_all && matches!(mapping.kind, MappingKind::FromText) {
                     let message = format!("every message of the user fills the slot `{}`", slot.name);
                     let hint = "narrow its `from_text` mapping by `intent`, or by `conditions` with `active_loop` \
                                 and `requested_slot`";
