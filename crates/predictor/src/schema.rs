@@ -133,7 +133,7 @@ fn definitions() -> Value {
         "stream": stream,
         "serve": map(json!({
             "tag": text, "routes": {"type": "array", "items": route}, "concurrency": count, "queue": count,
-            "batch_rows_max": count, "batch_wait_micros": count, "cache_rows": count, "store": store, "tokens": tokens,
+            "batch_rows_max": count, "batch_wait_micros": count, "cache_rows": count, "versions_max": count, "store": store, "tokens": tokens,
             "articles": kept,
         }), &[]),
     })

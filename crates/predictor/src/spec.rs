@@ -338,6 +338,8 @@ pub struct Serve {
     pub batch_wait_micros: Option<u64>,
     /// Answers kept to be given again for the same row.
     pub cache_rows: Option<usize>,
+    /// Most versions held beside the one in use, for callers that name a version; 2 unless given.
+    pub versions_max: Option<usize>,
     /// Where predictions are kept.
     pub store: Option<Store>,
     /// How callers prove who they are.

@@ -11,6 +11,8 @@ const BUCKETS: [f64; 10] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
 #[derive(Debug, Default)]
 pub struct Metrics {
     series: Mutex<BTreeMap<(String, &'static str), Series>>,
+    /// Requests and rows that were answered, by predictor and version.
+    versions: Mutex<BTreeMap<(String, String), (u64, u64)>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -57,12 +59,26 @@ impl Metrics {
             let _ =
                 writeln!(text, "{name}{{predictor=\"{predictor}\",outcome=\"{outcome}\"}} {}", series.rows);
         }
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let name = "intendant_predictor_version_rows_total";
+        let _ = writeln!(text, "# HELP {name} Rows predicted by each version.\n# TYPE {name} counter");
+        for ((predictor, version), (_, rows)) in &versions {
+            let _ = writeln!(text, "{name}{{predictor=\"{predictor}\",version=\"{version}\"}} {rows}");
+        }
     }
 
-    /// Requests and rows of a predictor so far.
-    pub fn totals(&self, predictor: &str) -> (u64, u64) {
-        let all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_it = all.iter().filter(|((name, _), _)| name == predictor).map(|(_, series)| series);
-        of_it.fold((0, 0), |(count, rows), series| (count + series.count, rows + series.rows))
+    /// An answer of a version.
+    pub fn add_to_version(&self, predictor: &str, version: &str, rows: usize) {
+        let mut all = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, sum) = all.entry((predictor.to_owned(), version.to_owned())).or_default();
+        *count += 1;
+        *sum += rows as u64;
+    }
+
+    /// Requests and rows that were answered by each version of a predictor so far.
+    pub fn of_versions(&self, predictor: &str) -> BTreeMap<String, (u64, u64)> {
+        let all = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_it = all.iter().filter(|((name, _), _)| name == predictor);
+        of_it.map(|((_, version), counts)| (version.clone(), *counts)).collect()
     }
 }

@@ -22,6 +22,7 @@ use crate::keep::Keeper;
 use crate::load;
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
+use crate::shelf::Shelf;
 
 /// Rows up to this many are predicted where they came in: handing them over costs more than predicting them.
 const ROWS_INLINE: usize = 8;
@@ -52,6 +53,8 @@ pub struct Served {
     pub articles: Option<Articles>,
     /// Where predictions and loaded tables are.
     pub database: Option<Database>,
+    /// Versions that callers named by their numbers.
+    pub shelf: Shelf,
     current: RwLock<Option<Arc<Version>>>,
     is_unloaded: AtomicBool,
     turns: Arc<Semaphore>,
@@ -181,12 +184,14 @@ impl Served {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let turns = Arc::new(Semaphore::new(spec.serve.concurrency.unwrap_or(cores).max(1)));
         let batcher = Batcher::declared(&spec.serve);
+        let shelf = Shelf::of(spec.serve.versions_max);
         Ok(Self {
             spec,
             lookups,
             keeper,
             articles,
             database,
+            shelf,
             current: RwLock::default(),
             is_unloaded: AtomicBool::new(false),
             turns,
@@ -202,9 +207,10 @@ impl Served {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Takes the version out of use; until [`Served::allow`] no other is put into use by itself.
+    /// Takes all versions out of use; until [`Served::allow`] no other is put into use by itself.
     pub fn unload(&self) {
         self.is_unloaded.store(true, Ordering::Relaxed);
+        self.shelf.clear();
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -245,7 +251,7 @@ impl Served {
             }
         }
         let table = input::rows(&self.spec, &version.signature, rows).map_err(Failure::Invalid)?;
-        let answers = self.predict(table, explain).await?;
+        let answers = self.predict(version, table, explain).await?;
         if let (Some(key), [prediction], Some(most)) =
             (key, &answers.predictions[..], self.spec.serve.cache_rows)
         {
@@ -253,17 +259,24 @@ impl Served {
             if known.len() >= most {
                 known.clear();
             }
-            known.insert(key, prediction.clone());
+            // Another version may have been put into use meanwhile.
+            if self.version().is_some_and(|current| Arc::ptr_eq(&current, &answers.version)) {
+                known.insert(key, prediction.clone());
+            }
         }
         Ok(answers)
     }
 
-    /// Predicts the rows of a table that came as columns.
+    /// Predicts the rows of a table that came as columns, by the version in use or another.
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn predict_table(&self, table: &Table, explain: Explain) -> Result<Answers, Failure> {
-        let version = self.version().ok_or(Failure::NoModel)?;
+    pub async fn predict_table(
+        &self,
+        version: &Arc<Version>,
+        table: &Table,
+        explain: Explain,
+    ) -> Result<Answers, Failure> {
         let checked = version.signature.check(table).map_err(Failure::Invalid)?;
         let objects: Vec<_> = match self.spec.features.is_empty() {
             true => Vec::new(),
@@ -273,11 +286,15 @@ impl Served {
             input::rows(&self.spec, &version.signature, &objects.iter().collect::<Vec<_>>())
                 .map_err(Failure::Invalid)?;
         }
-        self.predict(checked, explain).await
+        self.predict(Arc::clone(version), checked, explain).await
     }
 
-    async fn predict(&self, table: Table, explain: Explain) -> Result<Answers, Failure> {
-        let version = self.version().ok_or(Failure::NoModel)?;
+    async fn predict(
+        &self,
+        version: Arc<Version>,
+        table: Table,
+        explain: Explain,
+    ) -> Result<Answers, Failure> {
         let table = Arc::new(table);
         let (predictions, reasons) = self.work(&version, &table, explain).await?;
         if let Some(watch) = &version.watch {

@@ -8,25 +8,16 @@ use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use http::StatusCode;
-use intendant_component::predictor::{Class, Prediction};
-use intendant_predictor::output::{probability, told};
-use intendant_score::service::{Answers, Explain, Failure, Served, Version};
-use intendant_table::{Column, Kind, Table};
-use serde::Deserialize;
+use http::{HeaderMap, StatusCode};
+use intendant_score::service::{Explain, Failure, Served, Version};
+use intendant_table::{Field, Kind, Table};
 use serde_json::{Map, Value, json};
 
 use crate::early::Early;
 
-use super::{Predictors, RequestId, answer, busy, count, json_body, unknown};
+use super::{Predictors, RequestId, busy, count, json_body, tensors, unknown};
 
 type Shared = State<Arc<Predictors>>;
-
-/// Types of tensors.
-const DATATYPES: [&str; 13] = [
-    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64",
-    "BYTES",
-];
 
 pub fn router() -> Router<Arc<Predictors>> {
     Router::new()
@@ -61,7 +52,7 @@ pub async fn ready(State(predictors): Shared) -> Response {
 }
 
 async fn server() -> Response {
-    let extensions = json!(["model_repository", "statistics"]);
+    let extensions = json!(["model_repository", "statistics", "binary_tensor_data", "classification"]);
     json_body(
         StatusCode::OK,
         &json!({"name": "intendant", "version": env!("CARGO_PKG_VERSION"), "extensions": extensions}),
@@ -73,23 +64,31 @@ async fn index(State(predictors): Shared) -> Response {
     json_body(StatusCode::OK, &json!({"models": names}))
 }
 
+/// Every version of every model.
 async fn repository(State(predictors): Shared, body: Bytes) -> Response {
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let only_ready = asked["ready"].as_bool().unwrap_or(false);
-    let models: Vec<Value> = predictors
-        .service
-        .all()
-        .filter_map(|predictor| match predictor.version() {
-            Some(version) => Some(json!({
-                "name": predictor.spec.name, "version": version.number, "state": "READY", "reason": "",
-            })),
-            None if only_ready => None,
-            None => {
-                let reason = if predictor.is_unloaded() { "unloaded" } else { "no version is in use" };
-                Some(json!({"name": predictor.spec.name, "state": "UNAVAILABLE", "reason": reason}))
+    let mut models = Vec::new();
+    for predictor in predictors.service.all() {
+        let name = &predictor.spec.name;
+        let used = predictor.version().map(|version| version.number.clone());
+        let numbers = numbers(&predictors, predictor).await;
+        if numbers.is_empty() && !only_ready {
+            models.push(json!({"name": name, "state": "UNAVAILABLE", "reason": "there is no version"}));
+        }
+        for number in numbers {
+            let is_ready = used.as_ref() == Some(&number) || predictor.shelf.holds(&number);
+            let reason = match is_ready {
+                true => "",
+                false if predictor.is_unloaded() => "unloaded",
+                false => "loaded when it is asked for",
+            };
+            let state = if is_ready { "READY" } else { "UNAVAILABLE" };
+            if is_ready || !only_ready {
+                models.push(json!({"name": name, "version": number, "state": state, "reason": reason}));
             }
-        })
-        .collect();
+        }
+    }
     json_body(StatusCode::OK, &Value::Array(models))
 }
 
@@ -99,7 +98,7 @@ async fn load(State(predictors): Shared, Path(name): Path<String>) -> Response {
         return error(StatusCode::NOT_FOUND, unknown(&predictors, &name));
     };
     predictor.allow();
-    if let Err(message) = (predictors.look)(name.clone()).await {
+    if let Err(message) = predictors.versions.look(&name).await {
         return error(StatusCode::BAD_REQUEST, message);
     }
     match predictor.version() {
@@ -118,8 +117,8 @@ async fn unload(State(predictors): Shared, Path(name): Path<String>) -> Response
     json_body(StatusCode::OK, &json!({}))
 }
 
-/// The predictor, and the version in use when it is the one that was asked for.
-fn find<'a>(
+/// The predictor, and the version that was asked for; none when nothing is in use.
+async fn find<'a>(
     predictors: &'a Predictors,
     name: &str,
     wanted: Option<&str>,
@@ -127,41 +126,84 @@ fn find<'a>(
     let Some(predictor) = predictors.service.get(name) else {
         return Err(error(StatusCode::NOT_FOUND, unknown(predictors, name)).into());
     };
-    let version = predictor.version();
-    if let Some(wanted) = wanted {
-        let current = version.as_ref().map(|version| version.number.as_str());
-        if current != Some(wanted) {
-            let current = current.unwrap_or("none");
-            let message = format!("version {wanted} of `{name}` is not in use; in use is {current}");
-            return Err(error(StatusCode::NOT_FOUND, message).into());
-        }
-    }
+    let version = match wanted {
+        Some(wanted) => at(predictors, predictor, wanted).await?,
+        None => predictor.version(),
+    };
     Ok((predictor, version))
 }
 
+/// The version of this number: the one in use, or another, which is loaded when nobody has asked for it lately.
+async fn at(
+    predictors: &Predictors,
+    predictor: &Served,
+    wanted: &str,
+) -> Result<Option<Arc<Version>>, Early> {
+    let known =
+        || predictor.version().filter(|version| version.number == wanted).or_else(|| predictor.shelf.get(wanted));
+    if let Some(version) = known() {
+        return Ok(Some(version));
+    }
+    if predictor.is_unloaded() {
+        return Ok(None);
+    }
+    let name = &predictor.spec.name;
+    let is_there = numbers(predictors, predictor).await.iter().any(|number| number == wanted);
+    if !is_there {
+        return Err(error(StatusCode::NOT_FOUND, format!("there is no version {wanted} of `{name}`")).into());
+    }
+    if predictor.shelf.versions_max() == 0 {
+        let message = format!("version {wanted} of `{name}` is not in use; `versions_max` is 0");
+        return Err(error(StatusCode::NOT_FOUND, message).into());
+    }
+    let _turn = predictor.shelf.loading.lock().await;
+    if let Some(version) = known() {
+        return Ok(Some(version));
+    }
+    match predictors.versions.load(name, wanted).await {
+        Ok(version) => {
+            tracing::info!(predictor = name, version = wanted, "loaded for a caller");
+            Ok(Some(predictor.shelf.put(version)))
+        }
+        Err(why) => {
+            tracing::warn!(predictor = name, version = wanted, error = why, "a version cannot be loaded");
+            let message = format!("version {wanted} of `{name}` cannot be loaded: {why}");
+            Err(error(StatusCode::SERVICE_UNAVAILABLE, message).into())
+        }
+    }
+}
+
+/// Numbers of all versions that can be asked, the one in use among them.
+async fn numbers(predictors: &Predictors, predictor: &Served) -> Vec<String> {
+    let mut numbers = predictors.versions.numbers(&predictor.spec.name).await.unwrap_or_else(|why| {
+        tracing::warn!(predictor = predictor.spec.name, error = why, "the models folder cannot be read");
+        Vec::new()
+    });
+    numbers.extend(predictor.version().map(|version| version.number.clone()));
+    numbers.sort_by_key(|number| number.parse::<u64>().unwrap_or_default());
+    numbers.dedup();
+    numbers
+}
+
+fn none_in_use(name: &str) -> Response {
+    error(StatusCode::SERVICE_UNAVAILABLE, format!("no version of `{name}` is in use"))
+}
+
 async fn metadata(State(predictors): Shared, Path(name): Path<String>) -> Response {
-    described(&predictors, &name, None)
+    described(&predictors, &name, None).await
 }
 
 async fn metadata_of(State(predictors): Shared, Path((name, version)): Path<(String, String)>) -> Response {
-    described(&predictors, &name, Some(&version))
+    described(&predictors, &name, Some(&version)).await
 }
 
-fn described(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Response {
-    let (predictor, version) = match find(predictors, name, wanted) {
-        Ok(found) => found,
+async fn described(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Response {
+    let (predictor, version) = match find(predictors, name, wanted).await {
+        Ok((predictor, Some(version))) => (predictor, version),
+        Ok(_) => return none_in_use(name),
         Err(early) => return early.into_response(),
     };
-    let Some(version) = version else {
-        return error(StatusCode::SERVICE_UNAVAILABLE, format!("no version of `{name}` is in use"));
-    };
-    let inputs: Vec<Value> = version
-        .signature
-        .fields
-        .iter()
-        .map(|field| json!({"name": field.name, "datatype": datatype(field.kind), "shape": [-1]}))
-        .collect();
-    let outputs: Vec<Value> = outputs_of(&version)
+    let outputs: Vec<Value> = tensors::outputs_of(&version)
         .into_iter()
         .map(|(name, datatype, shape)| json!({"name": name, "datatype": datatype, "shape": shape}))
         .collect();
@@ -169,12 +211,36 @@ fn described(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Respo
         StatusCode::OK,
         &json!({
             "name": name,
-            "versions": [version.number],
+            "versions": numbers(predictors, predictor).await,
             "platform": format!("intendant_{}", predictor.spec.kind.name()),
-            "inputs": inputs,
+            "inputs": inputs_of(&version),
             "outputs": outputs,
         }),
     )
+}
+
+/// Inputs with types and shapes; numbers called `NAME.0`, `NAME.1`, … are one tensor of rows.
+fn inputs_of(version: &Version) -> Vec<Value> {
+    let mut inputs = Vec::new();
+    let mut fields = &version.signature.fields[..];
+    while let Some((field, rest)) = fields.split_first() {
+        let stem = field.name.strip_suffix(".0");
+        let is_part = |(at, field): (usize, &Field)| {
+            stem.is_some_and(|stem| field.kind == Kind::Number && field.name == format!("{stem}.{at}"))
+        };
+        let parts = fields.iter().enumerate().take_while(|(at, field)| is_part((*at, field))).count();
+        match stem {
+            Some(stem) if parts > 1 => {
+                inputs.push(json!({"name": stem, "datatype": "FP64", "shape": [-1, parts]}));
+                fields = &fields[parts..];
+            }
+            _ => {
+                inputs.push(json!({"name": field.name, "datatype": datatype(field.kind), "shape": [-1]}));
+                fields = rest;
+            }
+        }
+    }
+    inputs
 }
 
 fn datatype(kind: Kind) -> &'static str {
@@ -185,37 +251,16 @@ fn datatype(kind: Kind) -> &'static str {
     }
 }
 
-/// Outputs with types and shapes.
-fn outputs_of(version: &Version) -> Vec<(&'static str, &'static str, Vec<i64>)> {
-    let predictor = version.model.predictor.as_ref();
-    let classes = predictor.classes().len();
-    match version.model.spec.kind {
-        intendant_predictor::spec::Kind::Recommender => vec![("items", "BYTES", vec![-1])],
-        _ if classes == 0 => vec![("prediction", "FP64", vec![-1])],
-        kind => {
-            let mut outputs = vec![
-                ("probability", "FP64", vec![-1]),
-                ("label", "BYTES", vec![-1]),
-                ("probabilities", "FP64", vec![-1, classes as i64]),
-            ];
-            if kind == intendant_predictor::spec::Kind::Text {
-                outputs.push(("entities", "BYTES", vec![-1]));
-            }
-            outputs
-        }
-    }
-}
-
 async fn model_ready(State(predictors): Shared, Path(name): Path<String>) -> Response {
-    readiness(&predictors, &name, None)
+    readiness(&predictors, &name, None).await
 }
 
 async fn ready_of(State(predictors): Shared, Path((name, version)): Path<(String, String)>) -> Response {
-    readiness(&predictors, &name, Some(&version))
+    readiness(&predictors, &name, Some(&version)).await
 }
 
-fn readiness(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Response {
-    match find(predictors, name, wanted) {
+async fn readiness(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Response {
+    match find(predictors, name, wanted).await {
         Ok((_, Some(_))) => json_body(StatusCode::OK, &json!({"name": name, "ready": true})),
         Ok((_, None)) => json_body(StatusCode::SERVICE_UNAVAILABLE, &json!({"name": name, "ready": false})),
         Err(early) => early.into_response(),
@@ -223,256 +268,91 @@ fn readiness(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Respo
 }
 
 async fn stats(State(predictors): Shared, Path(name): Path<String>) -> Response {
-    counted(&predictors, &name, None)
+    counted(&predictors, &name, None).await
 }
 
 async fn stats_of(State(predictors): Shared, Path((name, version)): Path<(String, String)>) -> Response {
-    counted(&predictors, &name, Some(&version))
+    counted(&predictors, &name, Some(&version)).await
 }
 
-fn counted(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Response {
-    match find(predictors, name, wanted) {
-        Ok((_, version)) => {
-            let (requests, rows) = predictors.service.metrics.totals(name);
-            let version = version.map(|version| version.number.clone());
-            let stats = json!({"name": name, "version": version, "inference_count": rows, "execution_count": requests});
-            json_body(StatusCode::OK, &json!({"model_stats": [stats]}))
+/// Counts of every version that was asked, or of one.
+async fn counted(predictors: &Predictors, name: &str, wanted: Option<&str>) -> Response {
+    let Some(predictor) = predictors.service.get(name) else {
+        return error(StatusCode::NOT_FOUND, unknown(predictors, name));
+    };
+    let mut counts = predictors.service.metrics.of_versions(name);
+    let wanted_or_used = match wanted {
+        Some(wanted) if numbers(predictors, predictor).await.iter().any(|number| number == wanted) => {
+            counts.retain(|number, _| number == wanted);
+            Some(wanted.to_owned())
         }
-        Err(early) => early.into_response(),
+        Some(wanted) => {
+            return error(StatusCode::NOT_FOUND, format!("there is no version {wanted} of `{name}`"));
+        }
+        None => predictor.version().map(|version| version.number.clone()),
+    };
+    if let Some(number) = wanted_or_used {
+        counts.entry(number).or_default();
     }
-}
-
-#[derive(Deserialize)]
-struct InferenceRequest {
-    id: Option<String>,
-    inputs: Vec<Tensor>,
-    #[serde(default)]
-    outputs: Vec<Wanted>,
-}
-
-#[derive(Deserialize)]
-struct Wanted {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Tensor {
-    name: String,
-    shape: Vec<usize>,
-    datatype: String,
-    data: Vec<Value>,
+    let told: Vec<Value> = counts
+        .into_iter()
+        .map(|(version, (requests, rows))| {
+            json!({"name": name, "version": version, "inference_count": rows, "execution_count": requests})
+        })
+        .collect();
+    json_body(StatusCode::OK, &json!({"model_stats": told}))
 }
 
 async fn infer(
     State(predictors): Shared,
     Extension(id): Extension<RequestId>,
     Path(name): Path<String>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    inferred(&predictors, (&name, None), (&body, &id)).await
+    inferred(&predictors, (&name, None), (&headers, &body, &id)).await
 }
 
 async fn infer_of(
     State(predictors): Shared,
     Extension(id): Extension<RequestId>,
     Path((name, version)): Path<(String, String)>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    inferred(&predictors, (&name, Some(&version)), (&body, &id)).await
+    inferred(&predictors, (&name, Some(&version)), (&headers, &body, &id)).await
 }
 
 async fn inferred(
     predictors: &Predictors,
     (name, wanted): (&str, Option<&str>),
-    (body, id): (&[u8], &RequestId),
+    (headers, body, id): (&HeaderMap, &[u8], &RequestId),
 ) -> Response {
     let start = Instant::now();
-    let (predictor, version) = match find(predictors, name, wanted) {
-        Ok(found) => found,
+    let (predictor, version) = match find(predictors, name, wanted).await {
+        Ok((predictor, Some(version))) => (predictor, version),
+        Ok(_) => return none_in_use(name),
         Err(early) => return early.into_response(),
     };
-    let Some(version) = version else {
-        return error(StatusCode::SERVICE_UNAVAILABLE, format!("no version of `{name}` is in use"));
-    };
-    let request: InferenceRequest = match serde_json::from_slice(body) {
-        Ok(request) => request,
-        Err(problem) => {
-            return error(StatusCode::BAD_REQUEST, format!("the request is not as expected: {problem}"));
-        }
-    };
-    let known = outputs_of(&version);
-    if let Some(wanted) =
-        request.outputs.iter().find(|wanted| !known.iter().any(|(name, _, _)| *name == wanted.name))
-    {
-        let names: Vec<&str> = known.iter().map(|(name, _, _)| *name).collect();
-        let message = format!("there is no output `{}`; there are {}", wanted.name, names.join(", "));
-        return error(StatusCode::BAD_REQUEST, message);
-    }
-    let table = match table(&version, &request.inputs) {
-        Ok(table) => table,
+    let asked = match tensors::read(&version, headers, body) {
+        Ok(asked) => asked,
         Err(message) => return error(StatusCode::BAD_REQUEST, message),
     };
-    let answered = predictor.predict_table(&table, Explain::No).await;
-    count(predictors, predictor, &answered, (table.rows(), start));
+    let answered = predictor.predict_table(&version, &asked.table, Explain::No).await;
+    count(predictors, predictor, &answered, (asked.table.rows(), start));
     match answered {
         Ok(answers) => {
-            predictor.observe_table(&table, &answers, &id.0);
-            let mut outputs = tensors(predictor, &answers);
-            if !request.outputs.is_empty() {
-                outputs.retain(|output| {
-                    request.outputs.iter().any(|wanted| output["name"] == wanted.name.as_str())
-                });
-            }
-            let mut told =
-                json!({"model_name": name, "model_version": answers.version.number, "outputs": outputs});
-            if let Some(id) = request.id {
-                told["id"] = id.into();
-            }
-            json_body(StatusCode::OK, &told)
+            predictor.observe_table(&asked.table, &answers, &id.0);
+            tensors::write(&asked, predictor, &answers)
         }
         Err(Failure::Invalid(problems)) => {
             let shown: Vec<String> = problems.iter().take(10).map(ToString::to_string).collect();
             error(StatusCode::BAD_REQUEST, shown.join("; "))
         }
-        Err(Failure::NoModel) => {
-            error(StatusCode::SERVICE_UNAVAILABLE, format!("no version of `{name}` is in use"))
-        }
+        Err(Failure::NoModel) => none_in_use(name),
         Err(Failure::Busy) => busy(json!({"error": "too many predictions are waiting"})),
         Err(Failure::Refused(message)) => error(StatusCode::BAD_REQUEST, message),
     }
-}
-
-/// Tensors as a table: one per column, or one of two dimensions with a column per field.
-fn table(version: &Version, inputs: &[Tensor]) -> Result<Table, String> {
-    if inputs.is_empty() {
-        return Err("`inputs` is empty".to_owned());
-    }
-    let mut columns = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        if !DATATYPES.contains(&input.datatype.as_str()) {
-            return Err(format!("input `{}`: there is no datatype `{}`", input.name, input.datatype));
-        }
-        let mut flat = Vec::with_capacity(input.data.len());
-        flatten(&input.data, &mut flat);
-        let size = input.shape.iter().try_fold(1_usize, |size, length| size.checked_mul(*length));
-        if size != Some(flat.len()) {
-            let message =
-                format!("input `{}`: shape {:?} does not fit {} values", input.name, input.shape, flat.len());
-            return Err(message);
-        }
-        let fields: Vec<String> = version.signature.fields.iter().map(|field| field.name.clone()).collect();
-        match input.shape[..] {
-            [_] | [_, 1] => columns.push((input.name.clone(), column(input, &flat)?)),
-            [rows, width] if inputs.len() == 1 && width == fields.len() => {
-                for (at, name) in fields.into_iter().enumerate() {
-                    let cells: Vec<&Value> = (0..rows).map(|row| flat[row * width + at]).collect();
-                    columns.push((name, column(input, &cells)?));
-                }
-            }
-            _ => {
-                let message = format!(
-                    "input `{}`: shape {:?} must be [rows], [rows, 1], or of a single input [rows, {}]",
-                    input.name,
-                    input.shape,
-                    fields.len()
-                );
-                return Err(message);
-            }
-        }
-    }
-    Table::new(columns).map_err(|problem| problem.to_string())
-}
-
-fn flatten<'a>(data: &'a [Value], flat: &mut Vec<&'a Value>) {
-    for value in data {
-        match value {
-            Value::Array(inner) => flatten(inner, flat),
-            value => flat.push(value),
-        }
-    }
-}
-
-fn column(input: &Tensor, cells: &[&Value]) -> Result<Column, String> {
-    let wrong = |cell: &Value| format!("input `{}`: `{cell}` is no {}", input.name, input.datatype);
-    Ok(match input.datatype.as_str() {
-        "BOOL" => Column::Boolean(
-            cells
-                .iter()
-                .map(|cell| {
-                    if cell.is_null() {
-                        Ok(None)
-                    } else {
-                        cell.as_bool().map(Some).ok_or_else(|| wrong(cell))
-                    }
-                })
-                .collect::<Result<_, _>>()?,
-        ),
-        "BYTES" => Column::Text(
-            cells
-                .iter()
-                .map(|cell| match cell {
-                    Value::Null => Ok(None),
-                    Value::String(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
-                    cell => Err(wrong(cell)),
-                })
-                .collect::<Result<_, _>>()?,
-        ),
-        _ => Column::Number(
-            cells
-                .iter()
-                .map(
-                    |cell| {
-                        if cell.is_null() { Ok(f64::NAN) } else { cell.as_f64().ok_or_else(|| wrong(cell)) }
-                    },
-                )
-                .collect::<Result<_, _>>()?,
-        ),
-    })
-}
-
-fn tensors(predictor: &Served, answers: &Answers) -> Vec<Value> {
-    let version = &answers.version;
-    let rows = answers.predictions.len();
-    let known = version.model.predictor.as_ref();
-    let tensor = |name: &str, datatype: &str, shape: Value, data: Vec<Value>| json!({"name": name, "datatype": datatype, "shape": shape, "data": data});
-    let each =
-        |get: &dyn Fn(&Prediction) -> Value| -> Vec<Value> { answers.predictions.iter().map(get).collect() };
-    if predictor.spec.kind == intendant_predictor::spec::Kind::Recommender {
-        let items = each(&|prediction| {
-            let items = answer::placeholder(version, prediction, "$items").unwrap_or_default();
-            items.to_string().into()
-        });
-        return vec![tensor("items", "BYTES", json!([rows]), items)];
-    }
-    if known.classes().is_empty() {
-        let numbers = each(&|prediction| match prediction {
-            Prediction::Number(number) => (*number).into(),
-            _ => Value::Null,
-        });
-        return vec![tensor("prediction", "FP64", json!([rows]), numbers)];
-    }
-    let of_class = |get: &dyn Fn(&Class) -> Value| {
-        each(&|prediction| told(&predictor.spec, prediction).map_or(Value::Null, get))
-    };
-    let labels = of_class(&|class| known.classes().get(class.label).cloned().into());
-    let probabilities: Vec<Value> = answers
-        .predictions
-        .iter()
-        .filter_map(|prediction| told(&predictor.spec, prediction))
-        .flat_map(|class| class.probabilities.iter().map(|value| Value::from(*value)))
-        .collect();
-    let mut outputs = vec![
-        tensor("probability", "FP64", json!([rows]), of_class(&|class| probability(known, class).into())),
-        tensor("label", "BYTES", json!([rows]), labels),
-        tensor("probabilities", "FP64", json!([rows, known.classes().len()]), probabilities),
-    ];
-    if predictor.spec.kind == intendant_predictor::spec::Kind::Text {
-        let entities = each(&|prediction| {
-            answer::placeholder(version, prediction, "$entities").unwrap_or_default().to_string().into()
-        });
-        outputs.push(tensor("entities", "BYTES", json!([rows]), entities));
-    }
-    outputs
 }
 
 /// An object per row of a table.

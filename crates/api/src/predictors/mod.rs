@@ -10,6 +10,7 @@ mod description;
 mod inference;
 mod pages;
 mod scoring;
+mod tensors;
 mod tokens;
 
 use std::pin::Pin;
@@ -24,7 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 use intendant_port::web::form_decode;
-use intendant_score::service::{Answers, Explain, Failure, Served, Service};
+use intendant_score::service::{Answers, Explain, Failure, Served, Service, Version};
 use serde_json::{Map, Value, json};
 
 use crate::auth::Auth;
@@ -43,14 +44,24 @@ pub struct Predictors {
     pub service: Arc<Service>,
     /// Who may call the protocols; declared routes have tokens of their own.
     pub auth: Auth,
-    /// Looks now which versions shall be in use.
-    pub look: Look,
+    /// Where their versions are.
+    pub versions: Arc<dyn Versions>,
     /// Streams that work in the same process.
     pub streams: Arc<Vec<Role>>,
 }
 
-/// Looks which version of the predictor of this name shall be in use, and puts it into use; why not, in words.
-pub type Look = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+/// Where versions of predictors are. What goes wrong is told in words.
+pub trait Versions: Send + Sync {
+    /// Looks which version of a predictor shall be in use, and puts it into use.
+    fn look<'a>(&'a self, name: &'a str) -> Pending<'a, ()>;
+    /// Numbers of all versions of a predictor.
+    fn numbers<'a>(&'a self, name: &'a str) -> Pending<'a, Vec<String>>;
+    /// Loads a version.
+    fn load<'a>(&'a self, name: &'a str, number: &'a str) -> Pending<'a, Version>;
+}
+
+/// What will be there, or why not.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
 
 /// The id of a request.
 #[derive(Clone, Debug)]
@@ -203,7 +214,11 @@ fn count(
         Err(Failure::Busy) => "busy",
         Err(Failure::Refused(_)) => "refused",
     };
-    predictors.service.metrics.add(&predictor.spec.name, outcome, (rows, start.elapsed().as_secs_f64()));
+    let metrics = &predictors.service.metrics;
+    metrics.add(&predictor.spec.name, outcome, (rows, start.elapsed().as_secs_f64()));
+    if let Ok(answers) = answered {
+        metrics.add_to_version(&predictor.spec.name, &answers.version.number, rows);
+    }
 }
 
 fn told(status: StatusCode, detail: &str) -> Response {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use intendant_api::auth::Auth;
 use intendant_api::listen;
-use intendant_api::predictors::{self, Look, Predictors};
+use intendant_api::predictors::{self, Pending, Predictors, Versions};
 use intendant_config::Environment;
 use intendant_config::service;
 use intendant_predictor::routes;
@@ -28,6 +28,8 @@ use crate::{project, report, wiring};
 
 /// How often it is looked whether another version shall be used.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a version that a caller named stays loaded when nobody asks for it.
+const IDLE_MAX: Duration = Duration::from_secs(600);
 /// The tag whose version is served.
 const TAG: &str = "production";
 /// The port of an assistant, which a service's own configuration replaces.
@@ -105,11 +107,7 @@ pub async fn open(
             }
         }
     });
-    let look: Look = Arc::new(move |name| {
-        let follow = Arc::clone(&follow);
-        Box::pin(async move { follow.one(&name).await })
-    });
-    Ok((Predictors { service, auth, look, streams: Arc::default() }, settings))
+    Ok((Predictors { service, auth, versions: follow, streams: Arc::default() }, settings))
 }
 
 /// The recommenders that are named must be there.
@@ -161,17 +159,48 @@ struct Follow {
     environment: Environment,
 }
 
+impl Versions for Follow {
+    fn look<'a>(&'a self, name: &'a str) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let catalog = self.catalog().await;
+            let Some(predictor) = self.service.get(name) else { return Err(format!("there is no `{name}`")) };
+            self.follow(predictor, catalog.as_ref()).await.map_err(|failure| failure.message().to_owned())
+        })
+    }
+
+    fn numbers<'a>(&'a self, name: &'a str) -> Pending<'a, Vec<String>> {
+        Box::pin(async move {
+            let Some(catalog) = self.catalog().await else { return Ok(Vec::new()) };
+            let versions = self.recorded(name, &catalog).await?;
+            Ok(versions.into_iter().map(|version| version.version.to_string()).collect())
+        })
+    }
+
+    fn load<'a>(&'a self, name: &'a str, number: &'a str) -> Pending<'a, Version> {
+        Box::pin(async move {
+            let Some(catalog) = self.catalog().await else { return Err("there are no models".to_owned()) };
+            let versions = self.recorded(name, &catalog).await?;
+            let wanted = versions.into_iter().find(|version| version.version.to_string() == number);
+            let wanted = wanted.ok_or("there is none of this number")?;
+            load(&catalog, wanted).await.map_err(|failure| failure.message().to_owned())
+        })
+    }
+}
+
 impl Follow {
-    /// Looks at one predictor.
-    async fn one(&self, name: &str) -> Result<(), String> {
-        let catalog = self.catalog().await;
+    /// All versions of a predictor whose archives are there.
+    async fn recorded(&self, name: &str, catalog: &Catalog) -> Result<Vec<Recorded>, String> {
         let Some(predictor) = self.service.get(name) else { return Err(format!("there is no `{name}`")) };
-        self.follow(predictor, catalog.as_ref()).await.map_err(|failure| failure.message().to_owned())
+        let versions = catalog.versions().await.map_err(|error| error.to_string())?;
+        Ok(of_it(&predictor.spec, catalog, versions).collect())
     }
 
     async fn once(&self) {
         let catalog = self.catalog().await;
         for predictor in self.service.all() {
+            for version in predictor.shelf.forget_idle(IDLE_MAX) {
+                tracing::info!(predictor = predictor.spec.name, version, "let go, as nobody asks for it");
+            }
             if let Err(failure) = self.follow(predictor, catalog.as_ref()).await {
                 tracing::error!(
                     predictor = predictor.spec.name,
@@ -205,28 +234,23 @@ impl Follow {
             None => None,
         };
         let spec = predictor.spec.clone();
-        let loaded = match (wanted, catalog) {
+        let version = match (wanted, catalog) {
             (Some(recorded), Some(catalog)) => {
                 if current.as_ref().is_some_and(|version| version.digest == recorded.digest) {
                     return Ok(());
                 }
-                let file =
-                    catalog.file(&recorded).ok_or_else(|| Failure::new("", "its archive is removed"))?;
-                let number = recorded.version.to_string();
-                tokio::task::spawn_blocking(move || {
-                    model::read(&file).map(|model| Version::new(model, number, recorded.digest))
-                })
+                load(catalog, recorded).await?
             }
             _ if predictor.spec.kind == Kind::Foreign && current.is_none() => {
                 let (folder, environment) = (self.folder.clone(), self.environment.clone());
-                tokio::task::spawn_blocking(move || {
+                let loading = tokio::task::spawn_blocking(move || {
                     model::load(&spec, &folder, &environment)
                         .map(|model| Version::new(model, "1", String::new()))
-                })
+                });
+                loading.await.map_err(|error| failed(&error))??
             }
             _ => return Ok(()),
         };
-        let version = loaded.await.map_err(|error| failed(&error))??;
         tracing::info!(predictor = predictor.spec.name, version = version.number, "now in use");
         predictor.put(version);
         Ok(())
@@ -247,10 +271,25 @@ async fn wanted(spec: &Spec, catalog: &Catalog) -> Result<Option<Recorded>, Fail
         let values = Values::from([(HELD_OUT.to_owned(), figures)]);
         gates.iter().all(|gate| gate.judge(&values, None).passed)
     };
-    let of_it = versions.into_iter().filter(|version| {
-        version.name == spec.name && version.kind == spec.kind.name() && catalog.file(version).is_some()
-    });
+    let of_it = of_it(spec, catalog, versions);
     Ok(of_it.filter(passes).max_by_key(|version| (version.trained_at, version.version)))
+}
+
+/// The versions of a predictor, of all that there are, whose archives are there.
+fn of_it(spec: &Spec, catalog: &Catalog, versions: Vec<Recorded>) -> impl Iterator<Item = Recorded> {
+    versions.into_iter().filter(|version| {
+        version.name == spec.name && version.kind == spec.kind.name() && catalog.file(version).is_some()
+    })
+}
+
+/// Loads a version on a thread of its own.
+async fn load(catalog: &Catalog, recorded: Recorded) -> Result<Version, Failure> {
+    let file = catalog.file(&recorded).ok_or_else(|| Failure::new("", "its archive is removed"))?;
+    let number = recorded.version.to_string();
+    let loading = tokio::task::spawn_blocking(move || {
+        model::read(&file).map(|model| Version::new(model, number, recorded.digest))
+    });
+    loading.await.map_err(|error| failed(&error))?
 }
 
 /// `intendant run` in a project of predictors alone.
