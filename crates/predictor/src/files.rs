@@ -101,14 +101,6 @@ impl<'a> Batches<'a> {
         intendant_table_format::Batches::open(source).map(Self::Parquet).map_err(|error| plain(&error))
     }
 
-    /// Begins to read a Parquet file in memory.
-    ///
-    /// # Errors
-    /// As [`Batches::of_parquet`].
-    pub fn of_parquet_bytes(bytes: Vec<u8>) -> Result<Self, Failed> {
-        intendant_table_format::Batches::of_bytes(bytes).map(Self::Parquet).map_err(|error| plain(&error))
-    }
-
     /// The next rows, at most this many; `None` at the end.
     ///
     /// # Errors

@@ -121,10 +121,12 @@ pub(crate) fn problems(spec: &Spec, route: &Route) -> Vec<(&'static str, String,
         }
         Some((name, Some(lookup))) => {
             for parameter in parameters(&lookup.query) {
-                if !path.parameters.contains(&parameter.as_str()) {
-                    let message =
-                        format!("the look-up `{name}` asks for `:{parameter}`, which is not in the path");
-                    problems.push(("path", message, format!("add `{{{parameter}}}` to the path")));
+                if !path.parameters.contains(&parameter.as_str()) && !route.query.contains_key(&parameter) {
+                    let message = format!(
+                        "the look-up `{name}` asks for `:{parameter}`, which is neither in the path nor in `query`"
+                    );
+                    let hint = format!("add `{{{parameter}}}` to the path, or a value to `query`");
+                    problems.push(("path", message, hint));
                 }
             }
         }

@@ -81,7 +81,7 @@ fn definitions() -> Value {
     );
     let route = map(
         json!({
-            "path": text, "summary": text, "token": flag, "lookup": text, "answer": {}, "empty": {}, "not_found": text,
+            "path": text, "summary": text, "token": flag, "lookup": text, "query": {"type": "object"}, "answer": {}, "empty": {}, "not_found": text,
             "text": text, "required": {"type": "object", "additionalProperties": text}, "batch": flag,
             "filter": {"type": "object", "additionalProperties": text}, "top": count, "label": text, "min_support": count,
             "articles": {"enum": articles::ACTIONS.map(|action| action.name)},
@@ -133,7 +133,8 @@ fn definitions() -> Value {
         "stream": stream,
         "serve": map(json!({
             "tag": text, "routes": {"type": "array", "items": route}, "concurrency": count, "queue": count,
-            "batch_rows_max": count, "batch_wait_micros": count, "cache_rows": count, "versions_max": count, "store": store, "tokens": tokens,
+            "batch_rows_max": count, "batch_wait_micros": count, "cache_rows": count, "versions_max": count,
+            "store": store, "tokens": tokens,
             "articles": kept,
         }), &[]),
     })

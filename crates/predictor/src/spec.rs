@@ -373,8 +373,10 @@ pub struct Route {
     pub summary: Option<String>,
     /// Whether a token is asked for.
     pub token: bool,
-    /// The look-up whose row is predicted, or answered when `answer` is not given.
+    /// The look-up whose row is predicted, or answered when `answer` is not given; with `batch` all its rows are.
     pub lookup: Option<String>,
+    /// Parameters of the look-up that a caller may give behind the path's `?`, with what they are otherwise.
+    pub query: BTreeMap<String, Value>,
     /// The body of the answer: values that begin with `$` stand for parts of the prediction.
     pub answer: Option<Value>,
     /// The answer's body when there is nothing to predict from.

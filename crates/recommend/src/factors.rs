@@ -9,6 +9,8 @@ use intendant_numeric::positive::{add, dot};
 use intendant_numeric::random::Random;
 use intendant_numeric::sparse::Rows;
 
+use crate::lists::{self, Lists};
+
 /// Rows that a thread solves at a time.
 const BATCH: usize = 128;
 /// Steps of conjugate gradients in a round of training, and for a user who asks.
@@ -36,8 +38,8 @@ pub(crate) struct Factors {
     pub(crate) items: Vec<f32>,
     /// Products of factors over all items, `[factors][factors]`.
     products: Vec<f32>,
-    /// Items by the length of their factors, the longest first.
-    by_length: Vec<(f32, u32)>,
+    /// Items in the order in which they are looked through.
+    pub(crate) lists: Lists,
 }
 
 impl Factors {
@@ -61,48 +63,22 @@ impl Factors {
             items = side.solve_all(by_item, &items, threads);
             products = squared(&items, settings.factors, threads);
         }
-        Self::with(*settings, items, products)
+        let lists = match by_item.len() < lists::ITEMS_MIN {
+            true => Lists::one(&items, settings.factors),
+            false => Lists::divided((&items, settings.factors), (seed, threads)),
+        };
+        Self { settings: *settings, items, products, lists }
     }
 
     /// Factors of stored items.
-    pub(crate) fn of(settings: Settings, items: Vec<f32>) -> Self {
+    pub(crate) fn of(settings: Settings, items: Vec<f32>, lists: Lists) -> Self {
         let products = squared(&items, settings.factors, 1);
-        Self::with(settings, items, products)
-    }
-
-    fn with(settings: Settings, items: Vec<f32>, products: Vec<f32>) -> Self {
-        let lengths = items.chunks_exact(settings.factors).map(|factors| dot(factors, factors).sqrt());
-        let mut by_length: Vec<(f32, u32)> = lengths.zip(0..).collect();
-        by_length.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        Self { settings, items, products, by_length }
+        Self { settings, items, products, lists }
     }
 
     /// The `count` items that suit these factors best, of those that `keeps` lets pass, in no order.
-    ///
-    /// Exact: an item's score is at most the product of both lengths, so that the shortest items, which are most of
-    /// a large catalogue, are never looked at.
     pub(crate) fn best(&self, user: &[f32], count: usize, keeps: &dyn Fn(u32) -> bool) -> Vec<(u32, f32)> {
-        let length = dot(user, user).sqrt();
-        let mut least = f32::NEG_INFINITY;
-        let mut found: Vec<(u32, f32)> = Vec::with_capacity(2 * count + 1);
-        for (of_item, item) in &self.by_length {
-            // Rounding must not leave out what is equal.
-            if found.len() >= count && length * of_item * 1.000_1 < least {
-                break;
-            }
-            if !keeps(*item) {
-                continue;
-            }
-            let score = self.score(user, *item);
-            if score > least || found.len() < count {
-                found.push((*item, score));
-            }
-            if found.len() > 2 * count {
-                least = keep_highest(&mut found, count);
-            }
-        }
-        keep_highest(&mut found, count);
-        found
+        self.lists.best(user, count, keeps, &|item| self.score(user, item))
     }
 
     /// The factors of who has this history.
@@ -127,15 +103,6 @@ impl Factors {
     pub(crate) fn item(&self, item: u32) -> &[f32] {
         &self.items[item as usize * self.settings.factors..][..self.settings.factors]
     }
-}
-
-/// Keeps the `count` highest scores, equal ones by number, and tells the least of them.
-fn keep_highest(found: &mut Vec<(u32, f32)>, count: usize) -> f32 {
-    if found.len() > count && count > 0 {
-        found.select_nth_unstable_by(count - 1, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        found.truncate(count);
-    }
-    found.iter().map(|(_, score)| *score).fold(f32::INFINITY, f32::min)
 }
 
 /// What stays the same while one side is solved.
@@ -222,38 +189,4 @@ fn squared(factors: &[f32], size: usize, threads: usize) -> Vec<f32> {
     let mut sums = vec![0.0f32; size * size];
     parts.iter().for_each(|part| add(&mut sums, 1.0, part));
     sums
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_best_are_found_without_looking_at_all() {
-        let mut random = Random::new(8);
-        let settings = Settings { factors: 4, confidence: 1.0, penalty: 1.0, rounds: 1 };
-        // Few items are long, as popular ones are.
-        let items: Vec<f32> = (0..4000)
-            .flat_map(|item| {
-                let length = 1.0 / (1.0 + item as f32 / 20.0);
-                (0..4).map(|_| (random.unit() as f32 - 0.5) * length).collect::<Vec<_>>()
-            })
-            .collect();
-        let factors = Factors::of(settings, items);
-        let user = [0.3, -0.2, 0.9, 0.1];
-        let looked_at = std::cell::Cell::new(0);
-        let keeps = |item: u32| {
-            looked_at.set(looked_at.get() + 1);
-            !item.is_multiple_of(3)
-        };
-        let mut found = factors.best(&user, 10, &keeps);
-        found.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let mut all: Vec<(u32, f32)> = (0..4000u32)
-            .filter(|item| !item.is_multiple_of(3))
-            .map(|item| (item, factors.score(&user, item)))
-            .collect();
-        all.sort_by(|a, b| b.1.total_cmp(&a.1));
-        assert_eq!(found, all[..10]);
-        assert!(looked_at.get() < 400, "{}", looked_at.get());
-    }
 }

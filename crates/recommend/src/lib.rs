@@ -12,6 +12,7 @@ mod answer;
 mod catalogue;
 mod content;
 mod factors;
+mod lists;
 mod neighbours;
 mod ratings;
 mod recommender;

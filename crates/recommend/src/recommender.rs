@@ -147,7 +147,7 @@ impl Scores {
     }
 }
 
-/// Items that factors are asked for, at least; those that content finds are scored as well.
+/// Items that factors are asked for, at least, where content counts too; those that content finds are scored as well.
 const BEST_BY_FACTORS: usize = 200;
 
 /// Whom items are scored for.
@@ -188,7 +188,8 @@ impl Scorer<'_> {
                 if user.iter().all(|factor| *factor == 0.0) {
                     return;
                 }
-                for (item, score) in factors.best(&user, profile.count.max(BEST_BY_FACTORS), keeps) {
+                let least = if self.content.is_some() { BEST_BY_FACTORS } else { 1 };
+                for (item, score) in factors.best(&user, profile.count.max(least), keeps) {
                     scores.learnt.add(item, score);
                 }
                 for item in scores.content.touched().iter().filter(|item| keeps(**item)) {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::catalogue::{COLUMNS, Catalogue};
 use crate::content::Content;
 use crate::factors::{Factors, Settings};
+use crate::lists::Lists;
 use crate::recommender::{Learnt, Popularity, Recommender};
 use crate::texts::{Ids, Texts};
 use crate::train::Method;
@@ -37,9 +38,15 @@ impl Recommender {
             }
             Learnt::Factors(factors) => {
                 put(&mut stored, "factors", TensorData::F32(factors.items.clone()));
+                let parts = factors.lists.parts();
+                let is_divided = parts.is_some();
+                if let Some((centres, own)) = parts {
+                    put(&mut stored, "list_centres", TensorData::F32(centres.to_vec()));
+                    put(&mut stored, "lists", TensorData::U32(own));
+                }
                 let Settings { factors, confidence, penalty, rounds } = factors.settings;
                 json!({"kind": "factors", "factors": factors, "confidence": confidence, "penalty": penalty,
-                    "rounds": rounds})
+                    "rounds": rounds, "is_divided": is_divided})
             }
         };
         stored.state = json!({
@@ -111,7 +118,15 @@ fn take_learnt(stored: &mut Stored, state: &Value, items: usize) -> Result<Learn
             };
             let factors = stored.take_f32("factors")?;
             fits("factors", settings.factors > 0 && factors.len() == items * settings.factors)?;
-            Ok(Learnt::Factors(Factors::of(settings, factors)))
+            let lists = match state["is_divided"].as_bool() {
+                Some(true) => {
+                    let (centres, own) = (stored.take_f32("list_centres")?, stored.take_u32("lists")?);
+                    let lists = Lists::of(centres, &own, (&factors, settings.factors));
+                    lists.ok_or_else(|| Unreadable::new("`lists` do not fit the rest"))?
+                }
+                _ => Lists::one(&factors, settings.factors),
+            };
+            Ok(Learnt::Factors(Factors::of(settings, factors, lists)))
         }
         Some(kind) => Err(Unreadable::new(format!("`learnt.kind` is `{kind}`, which is not known"))),
     }

@@ -12,6 +12,9 @@ use crate::database::{Database, Error, Parameter, Row};
 /// Most answers kept by one look-up.
 const KEPT_MAX: usize = 10_000;
 
+/// Most rows that an answer lists.
+pub const ROWS_MAX: usize = 1000;
+
 /// A look-up, ready to be asked.
 #[derive(Debug)]
 pub struct Lookup {
@@ -73,6 +76,29 @@ impl Lookup {
     /// # Errors
     /// When a parameter does not fit its type, or the database does not answer.
     pub async fn find(&self, given: &HashMap<&str, &str>) -> Result<Option<Arc<Row>>, Failed> {
+        let (words, parameters) = self.read(given)?;
+        if let Some(known) = self.known(&words) {
+            return Ok(known);
+        }
+        let rows = self.database.select(&self.statement, &parameters).await.map_err(Failed::Database)?;
+        let row = rows.into_iter().next().map(Arc::new);
+        self.keep(words, row.clone());
+        Ok(row)
+    }
+
+    /// All rows for these parameters, [`ROWS_MAX`] at most; they are not kept.
+    ///
+    /// # Errors
+    /// As [`Lookup::find`].
+    pub async fn find_all(&self, given: &HashMap<&str, &str>) -> Result<Vec<Row>, Failed> {
+        let (_, parameters) = self.read(given)?;
+        let mut rows = self.database.select(&self.statement, &parameters).await.map_err(Failed::Database)?;
+        rows.truncate(ROWS_MAX);
+        Ok(rows)
+    }
+
+    /// Parameters as they were written and as they are bound.
+    fn read(&self, given: &HashMap<&str, &str>) -> Result<(Vec<String>, Vec<Parameter>), Failed> {
         let mut words = Vec::with_capacity(self.parameters.len());
         let mut parameters = Vec::with_capacity(self.parameters.len());
         for (name, kind) in &self.parameters {
@@ -84,13 +110,7 @@ impl Lookup {
             words.push(word.unwrap_or_default().to_owned());
             parameters.push(parameter);
         }
-        if let Some(known) = self.known(&words) {
-            return Ok(known);
-        }
-        let rows = self.database.select(&self.statement, &parameters).await.map_err(Failed::Database)?;
-        let row = rows.into_iter().next().map(Arc::new);
-        self.keep(words, row.clone());
-        Ok(row)
+        Ok((words, parameters))
     }
 
     /// Where it looks.

@@ -52,7 +52,8 @@ impl Shelf {
     pub fn forget_idle(&self, idle: Duration) -> Vec<String> {
         let mut held = self.held();
         let of_use = |(used, _): &(Instant, Arc<Version>)| used.elapsed() < idle;
-        let idle = held.iter().filter(|one| !of_use(one)).map(|(_, version)| version.number.clone()).collect();
+        let idle =
+            held.iter().filter(|one| !of_use(one)).map(|(_, version)| version.number.clone()).collect();
         held.retain(of_use);
         idle
     }

@@ -119,9 +119,8 @@ pub(super) fn invalid(place: Value, text: impl Into<String>, kind: &str) -> Resp
 
 impl Declared {
     async fn answer(&self, asked: Asked<'_>, request_id: &str) -> Response {
-        let Asked { parameters: given, headers, body, .. } = asked;
         if self.route.token
-            && let Err(early) = tokens::check(&self.predictor.spec, headers)
+            && let Err(early) = tokens::check(&self.predictor.spec, asked.headers)
         {
             return early.into_response();
         }
@@ -129,22 +128,9 @@ impl Declared {
             return articles::answer(&self.predictors.service, (&self.predictor, &self.route), action, asked)
                 .await;
         }
-        let mut shape = Shape::One;
-        let rows = match &self.route.lookup {
-            Some(name) => match self.looked_up(name, given).await {
-                Ok(row) if self.route.answer.is_none() => {
-                    return json_body(StatusCode::OK, &Value::Object(row));
-                }
-                Ok(row) => vec![row],
-                Err(early) => return early.into_response(),
-            },
-            None => match self.rows(headers, body) {
-                Ok((rows, given)) => {
-                    shape = given;
-                    rows
-                }
-                Err(early) => return early.into_response(),
-            },
+        let (rows, shape) = match self.asked_about(&asked).await {
+            Ok(rows) => rows,
+            Err(early) => return early.into_response(),
         };
         let rows: Vec<Map<String, Value>> = rows.into_iter().map(|row| self.prepared(row)).collect();
         if let (Some(empty), [row]) = (&self.route.empty, &rows[..])
@@ -170,12 +156,51 @@ impl Declared {
         }
     }
 
-    async fn looked_up(&self, name: &str, given: &HashMap<&str, &str>) -> Result<Map<String, Value>, Early> {
+    /// The rows to predict; those that are looked up only to be told are the answer.
+    async fn asked_about(&self, asked: &Asked<'_>) -> Result<(Vec<Map<String, Value>>, Shape), Early> {
+        let Some(name) = &self.route.lookup else {
+            return self.rows(asked.headers, asked.body);
+        };
+        let mut rows = self.looked_up(name, &self.parameters(asked.parameters, asked.query)).await?;
+        let shape = if self.route.batch { Shape::List } else { Shape::One };
+        if self.route.answer.is_some() {
+            return Ok((rows, shape));
+        }
+        let told = match shape {
+            Shape::One => rows.pop().map(Value::Object).unwrap_or_default(),
+            _ => rows.into_iter().map(Value::Object).collect(),
+        };
+        Err(json_body(StatusCode::OK, &told).into())
+    }
+
+    /// Parameters of a look-up: those of the path, those that may be given in the query, and what they are otherwise.
+    fn parameters(&self, given: &HashMap<&str, &str>, query: &[(String, String)]) -> HashMap<String, String> {
+        let declared = self.route.query.iter().map(|(name, otherwise)| {
+            let asked = query.iter().find(|(asked, _)| asked == name).map(|(_, value)| value.clone());
+            let otherwise = || otherwise.as_str().map_or_else(|| otherwise.to_string(), str::to_owned);
+            (name.clone(), asked.unwrap_or_else(otherwise))
+        });
+        let of_path = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        declared.chain(of_path).collect()
+    }
+
+    /// The row that is looked up, or all rows.
+    async fn looked_up(
+        &self,
+        name: &str,
+        given: &HashMap<String, String>,
+    ) -> Result<Vec<Map<String, Value>>, Early> {
+        let given: HashMap<&str, &str> =
+            given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let Some(lookup) = self.predictor.lookups.get(name) else {
             return Err(message(StatusCode::INTERNAL_SERVER_ERROR, "No SQL connection").into());
         };
-        match lookup.find(given).await {
-            Ok(Some(row)) => Ok((*row).clone()),
+        let found = match self.route.batch {
+            true => lookup.find_all(&given).await.map(Some),
+            false => lookup.find(&given).await.map(|row| row.map(|row| vec![(*row).clone()])),
+        };
+        match found {
+            Ok(Some(rows)) => Ok(rows),
             Ok(None) => {
                 let template = self.route.not_found.as_deref().unwrap_or("nothing was found");
                 let text = given.iter().fold(template.to_owned(), |text, (name, value)| {
@@ -185,8 +210,8 @@ impl Declared {
             }
             Err(lookup::Failed::Parameter { name, expected }) => {
                 let kind = if expected == "integer" { "int_parsing" } else { "value_error" };
-                Err(invalid(json!(["path", name]), format!("Input should be a valid {expected}"), kind)
-                    .into())
+                let place = if self.route.query.contains_key(&name) { "query" } else { "path" };
+                Err(invalid(json!([place, name]), format!("Input should be a valid {expected}"), kind).into())
             }
             Err(lookup::Failed::Database(error)) => {
                 tracing::warn!(predictor = self.predictor.spec.name, lookup = name, %error, "a look-up failed");

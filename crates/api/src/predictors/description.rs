@@ -134,6 +134,12 @@ fn declared(predictor: &Served, route: &Route, path: &Path<'_>, row: &Value) -> 
             json!({"name": name, "in": "path", "required": true, "schema": {"type": kind}})
         })
         .collect();
+    let lookup = route.lookup.as_ref().and_then(|lookup| predictor.spec.lookups.get(lookup));
+    parameters.extend(route.query.iter().map(|(name, otherwise)| {
+        let kind = lookup.and_then(|lookup| lookup.parameters.get(name)).map_or("string", String::as_str);
+        let kind = if kind == "text" { "string" } else { kind };
+        json!({"name": name, "in": "query", "schema": {"type": kind, "default": otherwise}})
+    }));
     let action = route.articles.as_deref().and_then(action);
     let asked = action.map(|action| action.query).unwrap_or_default();
     let asked = asked.iter().filter(|(name, _)| !path.parameters.contains(name));

@@ -139,8 +139,9 @@ async fn at(
     predictor: &Served,
     wanted: &str,
 ) -> Result<Option<Arc<Version>>, Early> {
-    let known =
-        || predictor.version().filter(|version| version.number == wanted).or_else(|| predictor.shelf.get(wanted));
+    let known = || {
+        predictor.version().filter(|version| version.number == wanted).or_else(|| predictor.shelf.get(wanted))
+    };
     if let Some(version) = known() {
         return Ok(Some(version));
     }

@@ -83,7 +83,10 @@ pub fn read(version: &Version, headers: &HeaderMap, body: &[u8]) -> Result<Asked
         Some(length) => {
             let length = length.to_str().ok().and_then(|text| text.trim().parse().ok());
             length.and_then(|length| body.split_at_checked(length)).ok_or_else(|| {
-                format!("`Inference-Header-Content-Length` is not a number of bytes within the {} of the body", body.len())
+                format!(
+                    "`Inference-Header-Content-Length` is not a number of bytes within the {} of the body",
+                    body.len()
+                )
             })?
         }
         None => (body, &[][..]),
@@ -118,9 +121,8 @@ fn table(version: &Version, inputs: &[Tensor], mut bytes: &[u8]) -> Result<Table
         let names = names(input, width, (&fields, inputs.len()))?;
         match &names[..] {
             [name] => columns.push((name.clone(), values)),
-            names => columns.extend(
-                names.iter().enumerate().map(|(at, name)| (name.clone(), every(&values, at, width))),
-            ),
+            names => columns
+                .extend(names.iter().enumerate().map(|(at, name)| (name.clone(), every(&values, at, width)))),
         }
     }
     if !bytes.is_empty() {
@@ -174,7 +176,10 @@ fn values(input: &Tensor, bytes: &mut &[u8]) -> Result<Column, String> {
             let length = length.as_u64().and_then(|length| usize::try_from(length).ok());
             let split = length.and_then(|length| bytes.split_at_checked(length));
             let (own, rest) = split.ok_or_else(|| {
-                format!("`binary_data_size` is not a number of bytes within the {} behind the JSON", bytes.len())
+                format!(
+                    "`binary_data_size` is not a number of bytes within the {} behind the JSON",
+                    bytes.len()
+                )
             })?;
             *bytes = rest;
             if *size > 0 && Some(own.len()) != count.checked_mul(*size) {
@@ -251,9 +256,9 @@ fn packed(datatype: &str, bytes: &[u8]) -> Result<Column, String> {
 fn texts(mut bytes: &[u8]) -> Result<Vec<Option<String>>, String> {
     let mut texts = Vec::new();
     while !bytes.is_empty() {
-        let split = bytes.split_first_chunk().and_then(|(length, rest)| {
-            rest.split_at_checked(u32::from_le_bytes(*length) as usize)
-        });
+        let split = bytes
+            .split_first_chunk()
+            .and_then(|(length, rest)| rest.split_at_checked(u32::from_le_bytes(*length) as usize));
         let (own, rest) = split.ok_or("a text is longer than the bytes that are there")?;
         let text = std::str::from_utf8(own).map_err(|_| "a text is not UTF-8")?;
         texts.push(Some(text.to_owned()).filter(|text| !text.is_empty()));
@@ -374,7 +379,8 @@ fn output(name: &'static str, predictor: &Served, answers: &Answers) -> Output {
         let class = answers.predictions.iter().map(|prediction| told(&predictor.spec, prediction));
         class.map(|class| class.map_or(f64::NAN, get)).collect()
     };
-    let texts = |get: &dyn Fn(&Prediction) -> String| Data::Texts(answers.predictions.iter().map(get).collect());
+    let texts =
+        |get: &dyn Fn(&Prediction) -> String| Data::Texts(answers.predictions.iter().map(get).collect());
     let placeholder = |name: &str| {
         texts(&|prediction| answer::placeholder(version, prediction, name).unwrap_or_default().to_string())
     };
@@ -389,7 +395,8 @@ fn output(name: &'static str, predictor: &Served, answers: &Answers) -> Output {
         "probability" => Data::Numbers(of_class(&|class| probability(model, class))),
         "probabilities" => {
             shape.push(model.classes().len());
-            let classes = answers.predictions.iter().filter_map(|prediction| told(&predictor.spec, prediction));
+            let classes =
+                answers.predictions.iter().filter_map(|prediction| told(&predictor.spec, prediction));
             Data::Numbers(classes.flat_map(|class| class.probabilities.iter().copied()).collect())
         }
         _ => Data::Numbers(
@@ -464,13 +471,11 @@ mod tests {
         check("INT16", &(-2i16).to_le_bytes(), &[-2.0]);
         check("UINT64", &7u64.to_le_bytes(), &[7.0]);
         check("FP32", &0.5f32.to_le_bytes(), &[0.5]);
-        check("FP16", &[0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b, 0x01, 0x00, 0x00, 0x7c], &[
-            1.0,
-            -2.0,
-            65504.0,
-            2f64.powi(-24),
-            f64::INFINITY,
-        ]);
+        check(
+            "FP16",
+            &[0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b, 0x01, 0x00, 0x00, 0x7c],
+            &[1.0, -2.0, 65504.0, 2f64.powi(-24), f64::INFINITY],
+        );
         assert_eq!(packed("BOOL", &[0, 1]), Ok(Column::Boolean(vec![Some(false), Some(true)])));
         assert_eq!(
             packed("BYTES", b"\x02\0\0\0\xc3\xa9\0\0\0\0"),
@@ -478,6 +483,32 @@ mod tests {
         );
         assert!(packed("BYTES", b"\x09\0\0\0ab").is_err() && packed("BYTES", b"\x01\0\0").is_err());
         assert!(packed("BYTES", b"\x01\0\0\0\xff").is_err());
+    }
+
+    #[test]
+    fn tensors_are_taken_for_columns() {
+        let check = |name: &str, shape: &[usize], fields: &[&str], expected: Option<&[&str]>| {
+            let (name, shape) = (name.to_owned(), shape.to_vec());
+            let width = shape.iter().skip(1).product();
+            let tensor =
+                Tensor { name, shape, datatype: "FP32".to_owned(), parameters: Map::new(), data: None };
+            let found = names(&tensor, width, (fields, 1)).ok();
+            let expected = expected.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+            assert_eq!(found, expected, "{} {:?}", tensor.name, tensor.shape);
+        };
+        check("age", &[3], &["age", "country"], Some(&["age"]));
+        check("age", &[3, 1], &["age", "country"], Some(&["age"]));
+        check("rows", &[3, 2], &["age", "country"], Some(&["age", "country"]));
+        check("rows", &[3, 3], &["age", "country"], None);
+        check("rows", &[], &["age"], None);
+        check(
+            "image",
+            &[1, 1, 2, 2],
+            &["image.0", "image.1", "image.2", "image.3"],
+            Some(&["image.0", "image.1", "image.2", "image.3"]),
+        );
+        check("x", &[5], &["x.0"], Some(&["x.0"]));
+        check("stranger", &[5], &["x.0", "y"], Some(&["stranger"]));
     }
 
     #[test]

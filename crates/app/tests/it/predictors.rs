@@ -97,6 +97,15 @@ fn routes(connection: &mut Connection) {
     let csv = [("Content-Type", "text/csv")];
     let torn = connection.send("POST", "/detect/batch", &csv, b"AGE,PAYS\n30,France\n70\n").unwrap();
     assert_eq!((torn.status, &torn.json().unwrap()["detail"][0]["loc"]), (422, &json!(["body", 3])));
+    let page = get(connection, "/customers?limit=2").json().unwrap();
+    assert_eq!(page.as_array().map(Vec::len), Some(2), "{page}");
+    let next = get(connection, &format!("/customers?limit=2&after={}", page[1]["ID_CLIENT"])).json().unwrap();
+    assert!(next[0]["ID_CLIENT"].as_u64() > page[1]["ID_CLIENT"].as_u64(), "{next}");
+    let id = page[0]["ID_CLIENT"].as_u64().unwrap();
+    assert_eq!(get(connection, &format!("/customer/{id}")).json().unwrap(), page[0]);
+    assert_eq!(get(connection, "/customers").json().unwrap().as_array().map(Vec::len), Some(100));
+    let wrong = get(connection, "/customers?after=x");
+    assert_eq!((wrong.status, &wrong.json().unwrap()["detail"][0]["loc"]), (422, &json!(["query", "after"])));
     let batch = post(connection, "/detect/batch", &json!([customer, {}])).json().unwrap();
     assert_eq!(batch[0]["answer"], by_id["answer"]);
 }
@@ -137,6 +146,7 @@ fn protocols(connection: &mut Connection) {
         assert_eq!(get(connection, path).status, status, "{path}");
     }
     taken_out_of_use(connection);
+    tensors_as_bytes(connection, &probabilities);
     let mut wrong = request.clone();
     wrong["inputs"][0]["shape"] = json!([3]);
     let refused = post(connection, "/v2/models/churn/infer", &wrong);
@@ -161,6 +171,63 @@ fn protocols(connection: &mut Connection) {
     assert_eq!((both.status, both.json().unwrap()["error_code"].as_str()), (400, Some("BAD_REQUEST")));
     let explained = post(connection, "/predictors/churn/predict?explain=true", &rows[1]).json().unwrap();
     assert!(explained["explanation"]["contributions"]["AGE"].as_f64().unwrap() > 0.0, "{explained}");
+}
+
+/// The same request with its tensors behind the JSON, and the answer likewise.
+fn tensors_as_bytes(connection: &mut Connection, probabilities: &[f64]) {
+    let mut send = |mut request: Value, tensors: &[u8]| {
+        request["inputs"][0]["name"] = "AGE".into();
+        let head = request.to_string();
+        let length = head.len().to_string();
+        let body = [head.as_bytes(), tensors].concat();
+        let headers = [("Inference-Header-Content-Length", length.as_str())];
+        connection.send("POST", "/v2/models/churn/infer", &headers, &body).unwrap()
+    };
+    let (ages, countries) =
+        ([30i32, 70].map(i32::to_le_bytes).concat(), b"\x06\0\0\0France\x09\0\0\0Allemagne");
+    let tensors = [&ages[..], countries].concat();
+    let request = json!({
+        "inputs": [
+            {"shape": [2], "datatype": "INT32", "parameters": {"binary_data_size": ages.len()}},
+            {"name": "PAYS", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": countries.len()}},
+        ],
+        "outputs": [
+            {"name": "probability", "parameters": {"binary_data": true}},
+            {"name": "probabilities", "parameters": {"classification": 1}},
+        ],
+    });
+    let answer = send(request.clone(), &tensors);
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/octet-stream")));
+    let length: usize = answer.header("inference-header-content-length").unwrap().parse().unwrap();
+    let (head, behind) = answer.body.split_at(length);
+    let told: Value = serde_json::from_slice(head).unwrap();
+    assert_eq!(told["outputs"][0]["parameters"], json!({"binary_data_size": 16}), "{told}");
+    let numbers: Vec<f64> =
+        behind.chunks(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())).collect();
+    assert_eq!(numbers, probabilities);
+    assert_eq!(told["outputs"][1]["shape"], json!([2, 1]));
+    let likeliest = told["outputs"][1]["data"][0].as_str().unwrap();
+    assert!(likeliest.ends_with(":0:No") || likeliest.ends_with(":1:No"), "{told}");
+    let mut all = request.clone();
+    all["parameters"] = json!({"binary_data_output": true});
+    all["outputs"] =
+        json!([{"name": "label"}, {"name": "probability", "parameters": {"binary_data": false}}]);
+    let answer = send(all, &tensors);
+    let length: usize = answer.header("inference-header-content-length").unwrap().parse().unwrap();
+    let told: Value = serde_json::from_slice(&answer.body[..length]).unwrap();
+    assert!(told["outputs"][0].get("data").is_none() && told["outputs"][1]["data"].is_array(), "{told}");
+    let mut refused = |request: &Value, tensors: &[u8], why: &str| {
+        let answer = send(request.clone(), tensors);
+        let message = answer.json().unwrap()["error"].as_str().unwrap().to_owned();
+        assert!(answer.status == 400 && message.contains(why), "{message}");
+    };
+    refused(&request, &tensors[..20], "within the 12 behind the JSON");
+    refused(&request, &[&tensors[..], b"!"].concat(), "1 bytes behind the JSON belong to no input");
+    let mut wrong = request.clone();
+    wrong["inputs"][0]["datatype"] = "INT64".into();
+    refused(&wrong, &tensors, "does not fit 1 values");
+    wrong["inputs"][0] = json!({"shape": [1], "datatype": "UINT8", "data": [256]});
+    refused(&wrong, countries, "`256` is no UINT8");
 }
 
 /// A model is taken out of use and put back.
@@ -244,7 +311,35 @@ fn another_version_is_used_while_the_server_answers() {
         assert!(Instant::now() < deadline, "the new version is not used");
         std::thread::sleep(Duration::from_millis(50));
     }
+    versions_by_number(&mut connection);
     assert!(server.stop().unwrap().success());
+}
+
+/// Both versions answer, though only the second is in use.
+fn versions_by_number(connection: &mut Connection) {
+    let state = |connection: &mut Connection| {
+        let states = post(connection, "/v2/repository/index", &json!({})).json().unwrap();
+        let states = states.as_array().unwrap().iter();
+        states.map(|one| format!("{} {}", one["version"], one["state"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    assert_eq!(state(connection), ["1 UNAVAILABLE", "2 READY"]);
+    let request = json!({
+        "inputs": [{"name": "AGE", "shape": [1], "datatype": "FP32", "data": [30.0]}],
+        "outputs": [{"name": "label"}],
+    });
+    for number in ["1", "2"] {
+        let path = format!("/v2/models/churn/versions/{number}");
+        assert_eq!(get(connection, &format!("{path}/ready")).json().unwrap()["ready"], true);
+        assert_eq!(get(connection, &path).json().unwrap()["versions"], json!(["1", "2"]));
+        let told = post(connection, &format!("{path}/infer"), &request).json().unwrap();
+        assert_eq!(told["model_version"], number, "{told}");
+        let stats = get(connection, &format!("{path}/stats")).json().unwrap();
+        assert_eq!(stats["model_stats"][0]["inference_count"], 1, "{stats}");
+    }
+    assert_eq!(state(connection), ["1 READY", "2 READY"]);
+    let unknown = post(connection, "/v2/models/churn/versions/3/infer", &request);
+    let error = json!({"error": "there is no version 3 of `churn`"});
+    assert_eq!((unknown.status, unknown.json().unwrap()), (404, error));
 }
 
 /// The gate of the service that is taken over: its held-out rows through its own route, asked as its callers ask.

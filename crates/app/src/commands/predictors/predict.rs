@@ -1,7 +1,7 @@
 //! `intendant predict NAME`: predictions for the rows of a file.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -145,9 +145,7 @@ fn open(path: &str, format: Option<Format>, options: &csv::Options) -> Result<Ba
     let opened = match (path, format) {
         // The end of a Parquet file tells what is in it.
         ("-", Format::Parquet) => {
-            let mut content = Vec::new();
-            io::stdin().lock().read_to_end(&mut content).map_err(|error| unreadable(&error))?;
-            Batches::of_parquet_bytes(content)
+            Batches::of_parquet(spooled(io::stdin().lock()).map_err(|error| unreadable(&error))?)
         }
         ("-", format) => Batches::of_lines(io::stdin().lock(), format, options),
         (path, Format::Parquet) => Batches::of_parquet(File::open(path).map_err(|error| unreadable(&error))?),
@@ -156,6 +154,14 @@ fn open(path: &str, format: Option<Format>, options: &csv::Options) -> Result<Ba
         }
     };
     opened.map_err(|error| Failure::new("", format!("{path}: {error}")))
+}
+
+/// A pipe as a file that one can seek in; it goes away with the process.
+fn spooled(mut pipe: impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut pipe, &mut file)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Standard output; a reader that went away, as `head` does, is no failure of ours.
