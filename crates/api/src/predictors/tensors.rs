@@ -242,15 +242,23 @@ fn packed(datatype: &str, bytes: &[u8]) -> Result<Column, String> {
         "UINT8" => Column::Number(each!(u8, f64::from)),
         "UINT16" => Column::Number(each!(u16, f64::from)),
         "UINT32" => Column::Number(each!(u32, f64::from)),
-        "UINT64" => Column::Number(each!(u64, |value| value as f64)),
+        "UINT64" => Column::Number(each!(u64, of_unsigned)),
         "INT8" => Column::Number(each!(i8, f64::from)),
         "INT16" => Column::Number(each!(i16, f64::from)),
         "INT32" => Column::Number(each!(i32, f64::from)),
-        "INT64" => Column::Number(each!(i64, |value| value as f64)),
+        "INT64" => Column::Number(each!(i64, of_signed)),
         "FP16" => Column::Number(each!(u16, half)),
         "FP32" => Column::Number(each!(f32, f64::from)),
-        _ => Column::Number(each!(f64, f64::from)),
+        _ => Column::Number(each!(f64, std::convert::identity)),
     })
+}
+
+fn of_unsigned(value: u64) -> f64 {
+    value as f64
+}
+
+fn of_signed(value: i64) -> f64 {
+    value as f64
 }
 
 fn texts(mut bytes: &[u8]) -> Result<Vec<Option<String>>, String> {
@@ -270,7 +278,7 @@ fn texts(mut bytes: &[u8]) -> Result<Vec<Option<String>>, String> {
 /// A number of sixteen bits. Source: IEEE 754, binary16.
 fn half(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
+    let (exponent, fraction) = (i32::from((bits >> 10) & 0x1f), f64::from(bits & 0x3ff));
     sign * match exponent {
         0 => fraction * 2f64.powi(-24),
         31 if fraction == 0.0 => f64::INFINITY,
