@@ -52,7 +52,7 @@ impl StoryReport {
 
     fn actions(&self) -> impl Iterator<Item = &PlayedAction> {
         self.steps().filter_map(|step| match step {
-            PlayedStep::Action(action) => Some(action),
+            PlayedStep::Action(action) => Some(&**action),
             _ => None,
         })
     }
@@ -300,7 +300,7 @@ mod tests {
                     .map(|severity| Some(json!({"query_intent": {"severity": severity}}))),
                 entities: None,
             };
-            let steps = vec![PlayedStep::Action(action)];
+            let steps = vec![PlayedStep::Action(Box::new(action))];
             PlayedStory { name: name.to_owned(), source: Source::default(), steps }
         };
         let stories = vec![

@@ -37,7 +37,7 @@ pub struct PlayedStory {
 #[derive(Clone, Debug)]
 pub enum PlayedStep {
     /// An action was expected.
-    Action(PlayedAction),
+    Action(Box<PlayedAction>),
     /// The user said something.
     User(Box<PlayedUser>),
     /// Anything else, taken over as it is.
@@ -180,7 +180,7 @@ struct Player<'a> {
 impl Player<'_> {
     fn step(&mut self, event: &Arc<Event>, understand: Option<&dyn Fn(&str) -> Parse>) -> PlayedStep {
         match &event.kind {
-            EventKind::Action(action) => PlayedStep::Action(self.action(action)),
+            EventKind::Action(action) => PlayedStep::Action(Box::new(self.action(action))),
             EventKind::User(message) => PlayedStep::User(Box::new(self.user(message, understand))),
             _ => {
                 self.tracker.update_shared(Arc::clone(event));

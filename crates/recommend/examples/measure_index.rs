@@ -41,6 +41,9 @@ fn main() {
     }
 }
 
+/// Items with their scores.
+type Best = Vec<(u32, f32)>;
+
 fn one(items: &[f32]) -> Lists {
     Lists::one(items, SETTINGS.factors)
 }
@@ -52,7 +55,7 @@ fn compare(name: &str, exact: &Factors, users: &[f32], threads: usize) {
     for count in [10, 200] {
         for step in [1, 10, 1000] {
             let keeps = |item: u32| item % step == 3 % step;
-            let ask = |best: &dyn Fn(&[f32]) -> Vec<(u32, f32)>| {
+            let ask = |best: &dyn Fn(&[f32]) -> Best| {
                 let start = Instant::now();
                 let found: Vec<_> = users.chunks_exact(SETTINGS.factors).map(best).collect();
                 (start.elapsed() / USERS as u32, found)
@@ -60,7 +63,7 @@ fn compare(name: &str, exact: &Factors, users: &[f32], threads: usize) {
             let (exact_in, all) = ask(&|user| exact.best(user, count, &keeps));
             let (lists_in, found) =
                 ask(&|user| lists.best(user, count, &keeps, &|item| exact.score(user, item)));
-            let hits = |(all, found): (&Vec<(u32, f32)>, &Vec<(u32, f32)>)| {
+            let hits = |(all, found): (&Best, &Best)| {
                 all.iter().filter(|(item, _)| found.iter().any(|(same, _)| same == item)).count()
             };
             let wanted: usize = all.iter().map(Vec::len).sum();

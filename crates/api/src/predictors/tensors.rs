@@ -20,8 +20,11 @@ use super::answer;
 /// The header that tells where the JSON of a body ends and bytes begin.
 pub const JSON_LENGTH: &str = "inference-header-content-length";
 
+/// The least and the greatest value.
+type Range = (f64, f64);
+
 /// Types of tensors: names, bytes of a value, and what whole numbers may be.
-const DATATYPES: [(&str, usize, Option<(f64, f64)>); 13] = [
+const DATATYPES: [(&str, usize, Option<Range>); 13] = [
     ("BOOL", 1, None),
     ("UINT8", 1, Some((0.0, u8::MAX as f64))),
     ("UINT16", 2, Some((0.0, u16::MAX as f64))),
@@ -201,7 +204,7 @@ fn flatten<'a>(data: &'a [Value], flat: &mut Vec<&'a Value>) {
 }
 
 /// Values as JSON has them; `null` is a missing one.
-fn written(datatype: &str, range: Option<(f64, f64)>, cells: &[&Value]) -> Result<Column, String> {
+fn written(datatype: &str, range: Option<Range>, cells: &[&Value]) -> Result<Column, String> {
     let wrong = |cell: &Value| format!("`{cell}` is no {datatype}");
     let fits = |number: &f64| {
         range.is_none_or(|(least, most)| number.fract() == 0.0 && (least..=most).contains(number))
