@@ -188,7 +188,7 @@ fn predictors_are_trained_measured_and_tagged_by_jobs() {
     assert!(
         log.contains("gate passed: roc_auc on held-out") && log.contains("gate passed: roc_auc on data.csv")
     );
-    until("it is served", || ask("GET", "/v2/models/tiny", &Value::Null).1["versions"] == json!(["2"]));
+    until("it is served", || ask("GET", "/predictors", &Value::Null).1[0]["version"] == "2");
     let shown: Value =
         serde_json::from_str(&succeed(folder, &["models", "show", "tiny.production", "--json"])).unwrap();
     assert!(shown["training_seconds"].is_number() && shown["fingerprints"]["data"].is_string(), "{shown}");
