@@ -125,7 +125,7 @@ async fn ready(State(front): Shared) -> Response {
 }
 
 async fn message(State(front): Shared, request: Request) -> Response {
-    let asked = match Asked::read(&front, request).await {
+    let asked = match Asked::read(&front, request, problem).await {
         Ok(asked) => asked,
         Err(early) => return early.into_response(),
     };
@@ -179,7 +179,7 @@ fn shown(messages: &[Object]) -> Vec<Object> {
 }
 
 async fn rest(State(front): Shared, request: Request) -> Response {
-    let asked = match Asked::read(&front, request).await {
+    let asked = match Asked::read(&front, request, problem).await {
         Ok(asked) => asked,
         Err(early) => return early.into_response(),
     };
@@ -270,6 +270,9 @@ pub fn standings_body(standings: &[Standing]) -> Value {
     json!({"currency": "USD", "accounts": shown.collect::<Vec<_>>()})
 }
 
+/// How an error is written: by its status, a word for programs and a sentence.
+type Written = fn(StatusCode, &str, &str) -> Response;
+
 /// A request that was let in, read to its end.
 struct Asked {
     caller: Caller,
@@ -278,8 +281,8 @@ struct Asked {
 }
 
 impl Asked {
-    /// Lets a request in, or answers it.
-    async fn read(front: &Front, request: Request) -> Result<Self, Early> {
+    /// Lets a request in, or answers it in the caller's form of errors.
+    async fn read(front: &Front, request: Request, error: Written) -> Result<Self, Early> {
         let (parts, body) = request.into_parts();
         let caller = Caller::of(&front.door, &parts);
         let headers = parts.headers;
@@ -288,17 +291,16 @@ impl Asked {
             return Err(asked.refuse(front, StatusCode::NO_CONTENT.into_response()).into());
         }
         if parts.method != Method::POST {
-            let response = problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "send a POST");
+            let response = error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "send a POST");
             return Err(([(header::ALLOW, "POST, OPTIONS")], response).into_response().into());
         }
         match asked.caller.denied {
             Some(Denied::Origin) => {
                 let why = "pages of this origin may not ask here; the operator lists them in gateway.origins";
-                return Err(problem(StatusCode::FORBIDDEN, "origin_not_allowed", why).into());
+                return Err(error(StatusCode::FORBIDDEN, "origin_not_allowed", why).into());
             }
             Some(Denied::Key) => {
-                let response =
-                    problem(StatusCode::UNAUTHORIZED, "unauthorized", "show a key of this gateway");
+                let response = error(StatusCode::UNAUTHORIZED, "unauthorized", "show a key of this gateway");
                 return Err(asked.refuse(front, response).into());
             }
             None => {}
@@ -307,7 +309,7 @@ impl Asked {
             Ok(bytes) => bytes,
             Err(_) => {
                 let why = "the body is too large, or broke off";
-                let response = problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", why);
+                let response = error(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", why);
                 return Err(asked.refuse(front, response).into());
             }
         };

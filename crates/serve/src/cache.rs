@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use intendant_talk::tracker::Tracker;
 
 /// Most events held in each generation.
-const GENERATION_EVENTS_MAX: usize = 3_000;
+const GENERATION_EVENTS_MAX: usize = 2_000;
 /// Most conversations held in each generation.
 const GENERATION_TRACKERS_MAX: usize = 2_000;
 

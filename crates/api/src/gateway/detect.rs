@@ -22,9 +22,8 @@ pub async fn intent(
     Path(path): Path<std::collections::HashMap<String, String>>,
     request: Request,
 ) -> Response {
-    let asked = match Asked::read(&front, request).await {
+    let asked = match Asked::read(&front, request, |status, _, why| error(status, why)).await {
         Ok(asked) => asked,
-        // What stands before the door is answered the same way for all.
         Err(early) => return early.into_response(),
     };
     let call = path.get("call").map_or("", String::as_str);
@@ -112,7 +111,10 @@ fn refusal(refused: &Refused, language: &str) -> Response {
 
 fn error(status: StatusCode, message: &str) -> Response {
     let word = match status {
-        StatusCode::BAD_REQUEST => "INVALID_ARGUMENT",
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => "INVALID_ARGUMENT",
+        StatusCode::UNAUTHORIZED => "UNAUTHENTICATED",
+        StatusCode::FORBIDDEN => "PERMISSION_DENIED",
+        StatusCode::METHOD_NOT_ALLOWED => "UNIMPLEMENTED",
         StatusCode::NOT_FOUND => "NOT_FOUND",
         StatusCode::TOO_MANY_REQUESTS => "RESOURCE_EXHAUSTED",
         StatusCode::CONFLICT => "ABORTED",

@@ -83,6 +83,14 @@ async fn keys_open_the_door_and_show_amounts() {
     let (status, body) = rig.post(MESSAGE, &[], &text).await;
     assert_eq!((status, outcome(&body)), (401, "unauthorized".to_owned()));
     assert_eq!(rig.post(MESSAGE, &[("x-api-key", "wrong!")], &text).await.0, 401);
+    // Google's clients are told in Google's words.
+    for (headers, expected) in [
+        (&[][..], (401, "UNAUTHENTICATED")),
+        (&[("origin", "https://evil.example")], (403, "PERMISSION_DENIED")),
+    ] {
+        let (status, body) = rig.post("/v2/projects/p/agent/sessions/s:detectIntent", headers, &text).await;
+        assert_eq!((status, body["error"]["status"].as_str().unwrap_or_default()), expected, "{body}");
+    }
     let shown_key = [("authorization", "Bearer s3cret")];
     let answer = rig.send(Method::POST, MESSAGE, &shown_key, &text.to_string()).await;
     assert_eq!(answer.status.as_u16(), 200);
