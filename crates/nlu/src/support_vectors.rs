@@ -4,6 +4,7 @@
 use intendant_component::diagnostic::Diagnostic;
 use intendant_component::stored::{Stored, Tensor, TensorData, Unreadable};
 use intendant_component::training::Cancelled;
+use intendant_numeric::regression::Data;
 use intendant_numeric::svc::{self, Kernel, Probabilities, Ready, Svc};
 use serde_json::{Value, json};
 
@@ -115,7 +116,7 @@ fn train(options: &Options, training: &mut Training<'_>) -> Result<Box<dyn Annot
                 targets.iter().flat_map(|(at, _)| sources.dense(&training.messages[*at])).collect();
             let width = rows.len() / targets.len();
             let targets: Vec<u32> = targets.into_iter().map(|(_, label)| label).collect();
-            let data = svc::Data { rows: &rows, width, targets: &targets, classes: labels.len() };
+            let data = Data { rows: &rows, width, targets: &targets, classes: labels.len() };
             let folds = folds(&data, options.count("max_cross_validation_folds"));
             let machine = best(&data, &grid, &folds, training)?.ready();
             Some(Model { labels, width, machine })
@@ -178,7 +179,7 @@ fn every<T>(options: &Options, name: &str, read: impl Fn(&Value) -> Option<T>) -
 
 impl Grid {
     /// The kernels with their numbers; those without a number once.
-    fn settings(&self, data: &svc::Data<'_>) -> Vec<Kernel> {
+    fn settings(&self, data: &Data<'_>) -> Vec<Kernel> {
         let mut settings: Vec<Kernel> = Vec::new();
         for gamma in &self.gammas {
             let gamma = gamma.of(data);
@@ -199,7 +200,7 @@ impl Grid {
 }
 
 impl Gamma {
-    fn of(self, data: &svc::Data<'_>) -> f32 {
+    fn of(self, data: &Data<'_>) -> f32 {
         let width = data.width.max(1) as f64;
         match self {
             Self::Number(number) => number,
@@ -215,7 +216,7 @@ impl Gamma {
 }
 
 /// The fold of each example; all folds have about as many of each intent.
-fn folds(data: &svc::Data<'_>, most: usize) -> Vec<u32> {
+fn folds(data: &Data<'_>, most: usize) -> Vec<u32> {
     let mut counts = vec![0usize; data.classes];
     data.targets.iter().for_each(|target| counts[*target as usize] += 1);
     let smallest = counts.into_iter().min().unwrap_or(0);
@@ -228,7 +229,7 @@ fn folds(data: &svc::Data<'_>, most: usize) -> Vec<u32> {
 }
 
 /// The machine with the settings that are best for examples held out.
-fn best(data: &svc::Data<'_>, grid: &Grid, folds: &[u32], training: &Training<'_>) -> Result<Svc, Cancelled> {
+fn best(data: &Data<'_>, grid: &Grid, folds: &[u32], training: &Training<'_>) -> Result<Svc, Cancelled> {
     let context = training.context;
     let settings = grid.settings(data);
     let count = folds.iter().max().map_or(0, |last| last + 1);

@@ -37,6 +37,13 @@ pub struct Data<'a> {
     pub classes: usize,
 }
 
+impl<'a> Data<'a> {
+    /// One row.
+    pub(crate) fn row(&self, at: u32) -> &'a [f32] {
+        &self.rows[at as usize * self.width..][..self.width]
+    }
+}
+
 /// Weights of the classes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regression {

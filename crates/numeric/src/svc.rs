@@ -11,6 +11,7 @@ use crate::dense::Linear;
 use crate::parallel;
 use crate::positive::{add, dot};
 use crate::random::Random;
+use crate::regression::Data;
 
 /// Stops when the largest violation of the optimality conditions falls below this.
 const TOLERANCE: f64 = 1e-3;
@@ -47,25 +48,6 @@ impl Kernel {
             Self::Poly(gamma) => (gamma * product).powi(3),
             Self::Sigmoid(gamma) => (gamma * product).tanh(),
         }
-    }
-}
-
-/// Vectors with a class each.
-#[derive(Clone, Copy, Debug)]
-pub struct Data<'a> {
-    /// `[examples][width]`.
-    pub rows: &'a [f32],
-    /// Numbers per vector.
-    pub width: usize,
-    /// The class of each.
-    pub targets: &'a [u32],
-    /// Number of classes.
-    pub classes: usize,
-}
-
-impl<'a> Data<'a> {
-    fn row(&self, at: u32) -> &'a [f32] {
-        &self.rows[at as usize * self.width..][..self.width]
     }
 }
 
